@@ -1,0 +1,197 @@
+/*
+ * ledger.c
+ *		The ids of the transactions that touched each tag, and the test that
+ *		follows from them.
+ *
+ * An entry is valid for a reader when every id on its tags looks the same
+ * from both snapshots: completed in both, or in neither.  A transaction
+ * publishes its id before anybody can see it as completed, and a reader takes
+ * its snapshot before it reads here, so no id that matters can be missing.
+ *
+ * A tag has no place of its own: its hash picks one of a fixed number of
+ * slots.  When a slot is full, the oldest of its ids is folded into the
+ * slot's horizon.  The ledger as a whole has a horizon too, for what happened
+ * before this server start and for patterns that had to give way.
+ *
+ * Locks: writers take the slot's spinlock.  Readers take none: a writer
+ * raises the horizon before it overwrites the id that the horizon now covers,
+ * and a reader reads the ids before the horizon, so it meets each id in one
+ * of the two.  All horizons and all "newest" only ever rise.
+ *
+ * Nothing here allocates or throws.
+ */
+#include "postgres.h"
+
+#include "storage/shmem.h"
+#include "storage/spin.h"
+
+#include "coherence/ledger.h"
+#include "coherence/pattern.h"
+#include "compat.h"
+
+/* A power of two; with 64-byte slots this makes 4 MB. */
+#define DC_LEDGER_SLOTS 65536
+
+StaticAssertDecl(sizeof(DcSlot) == 64, "a slot fills one cache line");
+
+typedef struct DcLedger
+{
+	pg_atomic_uint64 horizon;	/* of every slot; 0 until dc_ledger_begin() */
+	char		pad[64 - sizeof(pg_atomic_uint64)];
+	DcSlot		slots[DC_LEDGER_SLOTS];
+} DcLedger;
+
+static DcLedger *ledger = NULL;
+
+Size
+dc_ledger_shmem_size(void)
+{
+	return sizeof(DcLedger);
+}
+
+void
+dc_ledger_shmem_init(void)
+{
+	bool		found;
+
+	ledger = ShmemInitStruct("dashboard_cache ledger",
+							 dc_ledger_shmem_size(), &found);
+	if (found)
+		return;
+	pg_atomic_init_u64(&ledger->horizon, 0);
+	for (int i = 0; i < DC_LEDGER_SLOTS; i++)
+		dc_slot_init(&ledger->slots[i]);
+}
+
+void
+dc_slot_init(DcSlot *slot)
+{
+	pg_atomic_init_u64(&slot->newest, 0);
+	pg_atomic_init_u64(&slot->horizon, 0);
+	for (int i = 0; i < DC_SLOT_IDS; i++)
+		pg_atomic_init_u64(&slot->ids[i], 0);
+	SpinLockInit(&slot->lock);
+}
+
+/* In the postmaster, when nobody else is there: all spinlocks are free. */
+bool
+dc_ledger_save(FILE *file)
+{
+	return fwrite(ledger, sizeof(DcLedger), 1, file) == 1;
+}
+
+bool
+dc_ledger_load(FILE *file)
+{
+	return fread(ledger, sizeof(DcLedger), 1, file) == 1;
+}
+
+/*
+ * Unless the ledger was read back after a clean stop, all that is known of
+ * the time before is that every id assigned by now may have touched any tag.
+ * That includes transactions that were prepared before a crash.
+ */
+void
+dc_ledger_begin(void)
+{
+	if (likely(pg_atomic_read_u64(&ledger->horizon) != 0))
+		return;
+	dc_ledger_raise_horizon(U64FromFullTransactionId(ReadNextFullTransactionId()) - 1);
+}
+
+void
+dc_ledger_raise_horizon(uint64 horizon)
+{
+	uint64		old = pg_atomic_read_u64(&ledger->horizon);
+
+	while (old < horizon &&
+		   !pg_atomic_compare_exchange_u64(&ledger->horizon, &old, horizon))
+		;
+}
+
+static inline DcSlot *
+dc_slot_of(DcTag tag)
+{
+	return &ledger->slots[tag % DC_LEDGER_SLOTS];
+}
+
+void
+dc_ledger_publish(DcTag tag, uint64 xid)
+{
+	dc_slot_publish(dc_slot_of(tag), xid);
+}
+
+void
+dc_slot_publish(DcSlot *slot, uint64 xid)
+{
+	int			oldest = 0;
+	uint64		oldest_id = PG_UINT64_MAX;
+	uint64		horizon;
+	bool		known;
+
+	SpinLockAcquire(&slot->lock);
+	horizon = pg_atomic_read_u64(&slot->horizon);
+	known = xid <= horizon;
+	for (int i = 0; i < DC_SLOT_IDS; i++)
+	{
+		uint64		id = pg_atomic_read_u64(&slot->ids[i]);
+
+		known |= id == xid;
+		if (id < oldest_id)		/* an unused place is 0, hence the oldest */
+		{
+			oldest = i;
+			oldest_id = id;
+		}
+	}
+	if (!known)
+	{
+		/* One of the ids, or this one, gives way to the horizon. */
+		if (Min(oldest_id, xid) > horizon)
+			pg_atomic_write_u64(&slot->horizon, Min(oldest_id, xid));
+		pg_write_barrier();
+		if (xid > oldest_id)
+			pg_atomic_write_u64(&slot->ids[oldest], xid);
+		if (xid > pg_atomic_read_u64(&slot->newest))
+			pg_atomic_write_u64(&slot->newest, xid);
+	}
+	SpinLockRelease(&slot->lock);
+}
+
+bool
+dc_slot_valid(DcSlot *slot, const DcStamp *stamp, const DcReader *reader)
+{
+	uint64		floor = Min(stamp->xmin, reader->xmin);
+
+	/* Both completed whatever is here: the usual case, one load. */
+	if (pg_atomic_read_u64(&slot->newest) < floor)
+		return true;
+
+	for (int i = 0; i < DC_SLOT_IDS; i++)
+	{
+		uint64		id = pg_atomic_read_u64(&slot->ids[i]);
+
+		if (id >= floor &&
+			dc_stamp_completed(stamp, id) != dc_reader_completed(reader, id))
+			return false;
+	}
+	pg_read_barrier();
+	return dc_stamp_agrees_below(stamp, reader,
+								 pg_atomic_read_u64(&slot->horizon));
+}
+
+bool
+dc_ledger_valid(const DcDependencies *entry, const DcReader *reader)
+{
+	for (int i = 0; i < entry->n_tags; i++)
+	{
+		if (!dc_slot_valid(dc_slot_of(entry->tags[i]), entry->stamp, reader))
+			return false;
+	}
+	if (!dc_patterns_valid(entry, reader))
+		return false;
+
+	/* Last, since patterns that give way are folded into it. */
+	pg_read_barrier();
+	return dc_stamp_agrees_below(entry->stamp, reader,
+								 pg_atomic_read_u64(&ledger->horizon));
+}

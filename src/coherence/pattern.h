@@ -1,0 +1,40 @@
+/*
+ * pattern.h
+ *		Glob patterns over keys, as Redis understands them: * ? [a-z] [^a] \.
+ */
+#ifndef DC_PATTERN_H
+#define DC_PATTERN_H
+
+#include "coherence/ledger.h"
+
+/* The longest glob, in bytes, that no tag can stand for. */
+#define DC_MAX_GLOB 255
+
+/* A pattern, and the cheapest tag that says the same. */
+typedef struct DcPattern
+{
+	DcTag		tag;
+	bool		is_glob;		/* only matching can tell what it hits */
+	const char *text;			/* if so: the pattern; not a copy */
+	int			length;
+} DcPattern;
+
+/*
+ * Raises an error for what is no pattern: empty, unclosed bracket, or a glob
+ * of more than DC_MAX_GLOB bytes.
+ */
+extern DcPattern dc_pattern_parse(const char *text, int length);
+
+/* This function can't fail. */
+extern bool dc_glob_matches(const char *pattern, int pattern_length,
+							const char *string, int string_length);
+
+extern Size dc_patterns_shmem_size(void);
+extern void dc_patterns_shmem_init(void);
+extern bool dc_patterns_save(FILE *file);
+extern bool dc_patterns_load(FILE *file);
+extern void dc_patterns_publish(const char *text, int length, uint64 xid);
+extern bool dc_patterns_valid(const DcDependencies *entry,
+							  const DcReader *reader);
+
+#endif							/* DC_PATTERN_H */

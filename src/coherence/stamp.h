@@ -1,0 +1,42 @@
+/*
+ * stamp.h
+ *		What a snapshot saw as completed: kept with an entry, asked of a reader.
+ *
+ * Ids are 64 bits wide, and those of top-level transactions only, since only
+ * they are ever published in the ledger.
+ */
+#ifndef DC_STAMP_H
+#define DC_STAMP_H
+
+#include "utils/snapshot.h"
+
+/* The snapshot that an entry was computed in. */
+typedef struct DcStamp
+{
+	uint64		xmin;			/* all below are completed */
+	uint64		xmax;			/* this and all above are not */
+	uint32		n_running;		/* ids in between that are not */
+	uint64		running[FLEXIBLE_ARRAY_MEMBER]; /* ascending */
+} DcStamp;
+
+/* The snapshot of who asks; points into it, so it must outlive this. */
+typedef struct DcReader
+{
+	Snapshot	snapshot;
+	uint64		xmin;
+	uint64		xmax;
+	uint64		own;			/* the transaction's own id, or 0 */
+} DcReader;
+
+extern void dc_reader_init(DcReader *reader, Snapshot snapshot);
+extern bool dc_reader_completed(const DcReader *reader, uint64 xid);
+
+extern Size dc_stamp_size(uint32 n_running);
+extern DcStamp *dc_stamp_take(const DcReader *reader);	/* palloc'd */
+extern bool dc_stamp_completed(const DcStamp *stamp, uint64 xid);
+
+/* Do both see the same ids, of those up to the horizon, as completed? */
+extern bool dc_stamp_agrees_below(const DcStamp *stamp, const DcReader *reader,
+								  uint64 horizon);
+
+#endif							/* DC_STAMP_H */

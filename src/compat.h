@@ -1,0 +1,48 @@
+/*
+ * compat.h
+ *		What differs between PostgreSQL 15 and 18, under the newest name.
+ *
+ * Every test of PG_VERSION_NUM in the project stands here.
+ */
+#ifndef DC_COMPAT_H
+#define DC_COMPAT_H
+
+#include "access/transam.h"
+#include "nodes/plannodes.h"
+#include "parser/parse_relation.h"
+
+#if PG_VERSION_NUM < 150000
+#error "dashboard_cache needs PostgreSQL 15 or later"
+#endif
+
+/*
+ * A 64-bit transaction id that was the next one a moment ago.  Read without
+ * XidGenLock where eight bytes are read at once: it only supplies the epoch
+ * for ids that are known to be within two billion of it.
+ */
+static inline uint64
+dc_next_xid_hint(void)
+{
+#if SIZEOF_VOID_P < 8
+	return U64FromFullTransactionId(ReadNextFullTransactionId());
+#elif PG_VERSION_NUM >= 170000
+	return TransamVariables->nextXid.value;
+#else
+	return ShmemVariableCache->nextXid.value;
+#endif
+}
+
+/* The user whose rights a plan uses to read the relation, or InvalidOid. */
+static inline Oid
+dc_rte_check_as_user(PlannedStmt *plan, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	if (rte->perminfoindex == 0)
+		return InvalidOid;
+	return getRTEPermissionInfo(plan->permInfos, rte)->checkAsUser;
+#else
+	return rte->checkAsUser;
+#endif
+}
+
+#endif							/* DC_COMPAT_H */
