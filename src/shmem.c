@@ -1,0 +1,86 @@
+/*
+ * shmem.c
+ *		Asks for the shared memory and sets it up: the only place with
+ *		shared-memory hooks.
+ *
+ * Lock order: a partition lock of the store, or the pattern lock; inside them
+ * the DSA area's locks; inside all, spinlocks (a ledger slot's, the free
+ * rows').  No two partition locks are held at once, and nothing that can wait
+ * for anything else, allocate outside of the area or raise an error is done
+ * under any of them, but for the copy of a hit's value.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+
+#include "coherence/ledger.h"
+#include "coherence/pattern.h"
+#include "monitor/stats.h"
+#include "saved.h"
+#include "shmem.h"
+#include "store/shared_store.h"
+
+#define DC_TRANCHE "dashboard_cache"
+#define DC_N_LOCKS (DC_PARTITIONS + 1)
+
+DcShared   *dc_shared = NULL;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+static void
+dc_shmem_request(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+
+	RequestAddinShmemSpace(MAXALIGN(sizeof(DcShared)));
+	RequestAddinShmemSpace(dc_ledger_shmem_size());
+	RequestAddinShmemSpace(dc_patterns_shmem_size());
+	RequestAddinShmemSpace(dc_stats_shmem_size());
+	RequestAddinShmemSpace(dc_store_shmem_size());
+	RequestNamedLWLockTranche(DC_TRANCHE, DC_N_LOCKS);
+}
+
+static void
+dc_shmem_startup(void)
+{
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	dc_shared = ShmemInitStruct("dashboard_cache", sizeof(DcShared), &found);
+	if (!found)
+	{
+		LWLockPadded *locks = GetNamedLWLockTranche(DC_TRANCHE);
+
+		dc_shared->pattern_lock = &locks[DC_PARTITIONS].lock;
+		dc_shared->partition_locks = locks;
+		dc_shared->dsa_tranche = LWLockNewTrancheId();
+	}
+	LWLockRegisterTranche(dc_shared->dsa_tranche, "dashboard_cache_dsa");
+	dc_ledger_shmem_init();
+	dc_patterns_shmem_init();
+	dc_stats_shmem_init();
+	dc_store_shmem_init();
+	LWLockRelease(AddinShmemInitLock);
+
+	if (!IsUnderPostmaster)
+	{
+		dc_saved_load();
+		on_shmem_exit(dc_saved_store, (Datum) 0);
+	}
+}
+
+void
+dc_shmem_register(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = dc_shmem_request;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = dc_shmem_startup;
+}

@@ -1,0 +1,25 @@
+/*
+ * shmem.h
+ *		The extension's shared memory: set up once, NULL when not preloaded.
+ */
+#ifndef DC_SHMEM_H
+#define DC_SHMEM_H
+
+#include "storage/lwlock.h"
+
+/* The store's partitions; each has a lock of its own. */
+#define DC_PARTITIONS 128
+
+typedef struct DcShared
+{
+	LWLock	   *pattern_lock;
+	LWLockPadded *partition_locks;	/* DC_PARTITIONS of them */
+	int			dsa_tranche;
+} DcShared;
+
+/* NULL when the library was not preloaded. */
+extern DcShared *dc_shared;
+
+extern void dc_shmem_register(void);
+
+#endif							/* DC_SHMEM_H */

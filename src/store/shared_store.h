@@ -1,0 +1,75 @@
+/*
+ * shared_store.h
+ *		Entries in shared memory.
+ */
+#ifndef DC_SHARED_STORE_H
+#define DC_SHARED_STORE_H
+
+#include "coherence/ledger.h"
+#include "datatype/timestamp.h"
+
+/* Smaller than this the tier can hold nothing: 1 MB. */
+#define DC_MIN_STORE_KB 1024
+
+/* Which call's result it is; compared as a whole. */
+typedef struct DcIdentity
+{
+	const char *bytes;
+	Size		length;
+	uint64		hash[2];
+} DcIdentity;
+
+/* An entry's value: what function/result.c made of the result. */
+typedef struct DcValue
+{
+	bool		isnull;
+	bool		row_security;	/* policies decided, as far as #vary says */
+	Size		size;
+	char	   *bytes;
+} DcValue;
+
+typedef enum DcOutcome
+{
+	DC_ABSENT,
+	DC_EXPIRED,
+	DC_STALE,					/* a write has invalidated it */
+	DC_OWN_WRITES,				/* this transaction has invalidated it */
+	DC_HIT,
+} DcOutcome;
+
+/* What to keep. */
+typedef struct DcFill
+{
+	const DcIdentity *identity;
+	DcDependencies dependencies;
+	TimestampTz expires_at;		/* or DT_NOEND */
+	DcValue		value;
+} DcFill;
+
+typedef enum DcFillOutcome
+{
+	DC_FILLED,
+	DC_NEWER_IS_THERE,			/* the entry in place has a newer snapshot */
+	DC_NO_ROOM,
+} DcFillOutcome;
+
+extern Size dc_store_shmem_size(void);
+extern void dc_store_shmem_init(void);
+
+/* On a hit the value is a palloc'd copy. */
+extern DcOutcome dc_store_find(const DcIdentity *identity,
+							   const DcReader *reader, TimestampTz now,
+							   DcValue *value);
+extern DcFillOutcome dc_store_fill(const DcFill *fill);
+
+/* Drops what has expired or is stale for the reader. */
+extern void dc_store_sweep(const DcReader *reader, TimestampTz now);
+
+/*
+ * Write and read all entries: in the postmaster, when nobody else is there.
+ * False when that failed half-way.
+ */
+extern bool dc_store_save(FILE *file);
+extern bool dc_store_load(FILE *file);
+
+#endif							/* DC_SHARED_STORE_H */
