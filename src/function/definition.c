@@ -1,0 +1,411 @@
+/*
+ * definition.c
+ *		What a cached function's pg_proc row says, parsed and kept.
+ *
+ * Kept per backend, as procedural languages do: found by the function's oid,
+ * and valid as long as the pg_proc row is the same one (xmin and tid).
+ *
+ * What is kept besides about types can change without that row: ALTER TYPE or
+ * ALTER TABLE changes how a composite value is laid out.  It is looked up again
+ * after any invalidation of types or relations, and its hash is part of each
+ * call's identity, so bytes of another layout are never read.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "function/definition.h"
+#include "function/header.h"
+#include "shmem.h"
+
+static HTAB *functions = NULL;
+static uint64 types_generation = 1;
+
+/*
+ * Layouts.
+ */
+
+static uint64 dc_hash_type(uint64 hash, Oid type);
+
+static uint64
+dc_hash_words(uint64 hash, uint64 a, uint64 b)
+{
+	uint64		words[2] = {a, b};
+
+	return hash_bytes_extended((unsigned char *) words, sizeof(words), hash);
+}
+
+static uint64
+dc_hash_columns(uint64 hash, TupleDesc columns)
+{
+	for (int i = 0; i < columns->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(columns, i);
+
+		hash = dc_hash_words(hash, column->attisdropped,
+							 (uint64) column->attlen << 8 | column->attalign);
+		if (!column->attisdropped)
+			hash = dc_hash_type(hash, column->atttypid);
+	}
+	return hash;
+}
+
+/* Goes down to base types, since a value's parts can change their layout. */
+static uint64
+dc_hash_type(uint64 hash, Oid type)
+{
+	TypeCacheEntry *entry;
+	Oid			element = get_element_type(type);
+
+	check_stack_depth();
+	hash = dc_hash_words(hash, type, element);
+	if (OidIsValid(element))
+		return dc_hash_type(hash, element);
+
+	entry = lookup_type_cache(type, TYPECACHE_TUPDESC |
+							  TYPECACHE_RANGE_INFO |
+							  TYPECACHE_MULTIRANGE_INFO |
+							  TYPECACHE_DOMAIN_BASE_INFO);
+	hash = dc_hash_words(hash, entry->typlen, entry->typalign);
+	if (entry->typtype == TYPTYPE_DOMAIN)
+		return dc_hash_type(hash, entry->domainBaseType);
+	if (entry->typtype == TYPTYPE_RANGE)
+		return dc_hash_type(hash, entry->rngelemtype->type_id);
+	if (entry->typtype == TYPTYPE_MULTIRANGE)
+		return dc_hash_type(hash, entry->rngtype->type_id);
+	if (entry->tupDesc != NULL)
+		return dc_hash_columns(hash, entry->tupDesc);
+	return hash;
+}
+
+/* The columns of the rows that the function returns, or NULL for a scalar. */
+static TupleDesc
+dc_result_columns(const DcFunction *function, bool *is_composite)
+{
+	TypeFuncClass class;
+	TupleDesc	columns;
+
+	class = get_func_result_type(function->oid, NULL, &columns);
+	*is_composite = class == TYPEFUNC_COMPOSITE ||
+		class == TYPEFUNC_COMPOSITE_DOMAIN;
+	if (!*is_composite)
+	{
+		if (!function->returns_set)
+			return NULL;
+		columns = CreateTemplateTupleDesc(1);
+		TupleDescInitEntry(columns, 1, function->name, function->result.oid,
+						   -1, 0);
+	}
+	return columns;
+}
+
+/* Looks up what the types of the function look like now. */
+static void
+dc_function_look_up_types(DcFunction *function)
+{
+	uint64		generation = types_generation;
+	uint64		hash;
+	TupleDesc	columns;
+
+	columns = dc_result_columns(function, &function->is_composite);
+	hash = dc_hash_type(0, function->result.oid);
+	if (columns != NULL)
+		hash = dc_hash_columns(hash, columns);
+	for (int i = 0; i < function->n_args; i++)
+		hash = dc_hash_type(hash, function->args[i].oid);
+
+	/* Mostly nothing has changed: then nothing is allocated to stay. */
+	if (columns != NULL &&
+		(function->columns == NULL || hash != function->types_hash))
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(function->context);
+
+		function->columns = BlessTupleDesc(CreateTupleDescCopy(columns));
+		MemoryContextSwitchTo(old_context);
+	}
+	function->types_hash = hash;
+	function->types_generation = generation;
+}
+
+static void
+dc_types_changed_relation(Datum arg, Oid relation)
+{
+	types_generation++;
+}
+
+static void
+dc_types_changed_syscache(Datum arg, int cache, uint32 hash)
+{
+	types_generation++;
+}
+
+void
+dc_definition_register(void)
+{
+	CacheRegisterRelcacheCallback(dc_types_changed_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, dc_types_changed_syscache,
+								  (Datum) 0);
+}
+
+/*
+ * Parsing.
+ */
+
+static DcType
+dc_type_of(Oid oid)
+{
+	DcType		type = {.oid = oid};
+
+	get_typlenbyval(oid, &type.length, &type.by_value);
+	return type;
+}
+
+/* The number of the argument in a template: its name, or its position. */
+static int
+dc_argument_number(const char *name, void *arg)
+{
+	HeapTuple	row = arg;
+	Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(row);
+	Datum		names;
+	Datum		modes;
+	bool		no_names;
+	bool		no_modes;
+	char	  **input_names;
+	int			n = 0;
+	char	   *end;
+	long		position = strtol(name, &end, 10);
+
+	if (*name != '\0' && *end == '\0')
+		return position >= 1 && position <= proc->pronargs ? position - 1 : -1;
+
+	names = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proargnames, &no_names);
+	modes = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proargmodes, &no_modes);
+	if (!no_names)
+		n = get_func_input_arg_names(names, no_modes ? (Datum) 0 : modes,
+									 &input_names);
+	for (int i = 0; i < n; i++)
+	{
+		if (input_names[i] != NULL && strcmp(input_names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static void
+dc_check_types(Form_pg_proc proc)
+{
+	char		result_type = get_typtype(proc->prorettype);
+
+	for (int i = 0; i < proc->pronargs; i++)
+	{
+		Oid			type = proc->proargtypes.values[i];
+
+		if (get_typtype(type) == TYPTYPE_PSEUDO)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+					 errmsg("cached functions cannot have arguments of type %s",
+							format_type_be(type)),
+					 errhint("Declare the argument with the type that it is called with.")));
+	}
+	/* A record's columns may be known from OUT arguments or TABLE. */
+	if (result_type == TYPTYPE_PSEUDO &&
+		(proc->prorettype != RECORDOID ||
+		 get_func_result_type(proc->oid, NULL, NULL) != TYPEFUNC_COMPOSITE))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("cached functions cannot return type %s",
+						format_type_be(proc->prorettype)),
+				 errhint("Declare the result with its type, or with RETURNS TABLE and the columns.")));
+	if (proc->provolatile == PROVOLATILE_IMMUTABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("cached functions cannot be IMMUTABLE"),
+				 errdetail("The planner would compute the result once and keep it in plans, where no invalidation reaches it."),
+				 errhint("Declare the function STABLE.")));
+	if (proc->prokind != PROKIND_FUNCTION)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("language \"cached\" is for functions only")));
+}
+
+static char *
+dc_source_of(HeapTuple row)
+{
+	bool		isnull;
+	Datum		source = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_prosrc,
+										 &isnull);
+
+	if (isnull)
+		elog(ERROR, "null prosrc");
+	return TextDatumGetCString(source);
+}
+
+/* Fills in what the row says, in the current context. */
+static void
+dc_function_read(DcFunction *function, HeapTuple row)
+{
+	Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(row);
+	char	   *source = dc_source_of(row);
+	int			source_length = strlen(source);
+
+	dc_check_types(proc);
+	function->name = pstrdup(NameStr(proc->proname));
+	for (int i = 0; i < 2; i++)
+		function->source_hash[i] =
+			hash_bytes_extended((unsigned char *) source, source_length, i);
+	dc_header_parse(source, &function->options, dc_argument_number, row);
+	function->query = source;
+	function->n_args = proc->pronargs;
+	function->args = palloc0(proc->pronargs * sizeof(DcType));
+	for (int i = 0; i < proc->pronargs; i++)
+		function->args[i] = dc_type_of(proc->proargtypes.values[i]);
+	function->result = dc_type_of(proc->prorettype);
+	function->returns_set = proc->proretset;
+	function->parse_info = prepare_sql_fn_parse_info(row, NULL,
+													 function->collation);
+	dc_function_look_up_types(function);
+}
+
+DcFunction *
+dc_function_parse(HeapTuple row, Oid collation)
+{
+	DcFunction *function = palloc0(sizeof(DcFunction));
+
+	function->oid = ((Form_pg_proc) GETSTRUCT(row))->oid;
+	function->collation = collation;
+	function->context = CurrentMemoryContext;
+	function->row_xmin = HeapTupleHeaderGetRawXmin(row->t_data);
+	function->row_tid = row->t_self;
+	if (dc_shared != NULL)
+		function->stats = dc_stats_of(function->oid);
+	dc_function_read(function, row);
+	return function;
+}
+
+/*
+ * Keeping.
+ */
+
+static void
+dc_function_free(DcFunction *function)
+{
+	if (function->plan != NULL)
+		SPI_freeplan(function->plan);
+	MemoryContextDelete(function->context);
+}
+
+void
+dc_function_keep(DcFunction *function)
+{
+	function->use_count++;
+}
+
+void
+dc_function_release(DcFunction *function)
+{
+	if (--function->use_count == 0 && function->replaced)
+		dc_function_free(function);
+}
+
+/* Parses the row into a context of its own. */
+static DcFunction *
+dc_function_create(HeapTuple row, Oid collation)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "dashboard_cache function",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	DcFunction *function = dc_function_parse(row, collation);
+
+	MemoryContextSwitchTo(old_context);
+	MemoryContextSetParent(context, CacheMemoryContext);
+	return function;
+}
+
+/* The place for the definition, which may be NULL or out of date. */
+static DcFunction **
+dc_function_place(Oid oid, Oid collation)
+{
+	struct
+	{
+		Oid			oid;
+		Oid			collation;
+	}			id = {oid, collation};
+	struct
+	{
+		Oid			id[2];
+		DcFunction *function;
+	}		   *place;
+	bool		found;
+
+	if (unlikely(functions == NULL))
+	{
+		HASHCTL		control = {
+			.keysize = sizeof(id),
+			.entrysize = sizeof(*place),
+		};
+
+		functions = hash_create("dashboard_cache functions", 64, &control,
+								HASH_ELEM | HASH_BLOBS);
+	}
+	place = hash_search(functions, &id, HASH_ENTER, &found);
+	if (!found)
+		place->function = NULL;
+	return &place->function;
+}
+
+static bool
+dc_function_is_current(const DcFunction *function, HeapTuple row)
+{
+	return function != NULL &&
+		function->row_xmin == HeapTupleHeaderGetRawXmin(row->t_data) &&
+		ItemPointerEquals(unconstify(ItemPointerData *, &function->row_tid),
+						  &row->t_self);
+}
+
+/* Puts a new definition in place of the old one. */
+static void
+dc_function_replace(DcFunction **place, HeapTuple row, Oid collation)
+{
+	DcFunction *old = *place;
+
+	*place = NULL;
+	if (old != NULL && old->use_count > 0)
+		old->replaced = true;
+	else if (old != NULL)
+		dc_function_free(old);
+	*place = dc_function_create(row, collation);
+}
+
+DcFunction *
+dc_function_of(FunctionCallInfo fcinfo)
+{
+	Oid			oid = fcinfo->flinfo->fn_oid;
+	HeapTuple	row = SearchSysCache1(PROCOID, ObjectIdGetDatum(oid));
+	DcFunction **place;
+
+	if (!HeapTupleIsValid(row))
+		elog(ERROR, "cache lookup failed for function %u", oid);
+	place = dc_function_place(oid, fcinfo->fncollation);
+	if (unlikely(!dc_function_is_current(*place, row)))
+		dc_function_replace(place, row, fcinfo->fncollation);
+	ReleaseSysCache(row);
+
+	if (unlikely((*place)->types_generation != types_generation))
+		dc_function_look_up_types(*place);
+	return *place;
+}

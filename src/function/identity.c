@@ -1,0 +1,236 @@
+/*
+ * identity.c
+ *		Everything that the result of a call can depend on, but for the data.
+ *
+ * All settings are read as they are while the handler runs, so SECURITY DEFINER
+ * and SET clauses of the function have been applied.  Each part is either of
+ * fixed size or preceded by its length, so no two calls share an identity.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "parser/parse_expr.h"
+#include "parser/parser.h"
+#include "pgtime.h"
+#include "tsearch/ts_cache.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/bytea.h"
+#include "utils/float.h"
+#include "utils/guc.h"
+#include "utils/pg_locale.h"
+#include "utils/rls.h"
+#include "utils/xml.h"
+
+#include "function/identity.h"
+
+/* The search path is read into a fixed array; longer ones are hashed in full. */
+#define DC_PATH_LENGTH 16
+
+static void
+dc_put(StringInfo out, const void *bytes, Size size)
+{
+	appendBinaryStringInfoNT(out, bytes, size);
+}
+
+static void
+dc_put_string(StringInfo out, const char *string)
+{
+	int32		length = string == NULL ? -1 : (int32) strlen(string);
+
+	dc_put(out, &length, sizeof(length));
+	if (string != NULL)
+		dc_put(out, string, length);
+}
+
+/*
+ * The schemas that names are looked up in, the temporary one included.  The
+ * setting's text goes in too: it says where the temporary schema comes in.
+ */
+static void
+dc_put_search_path(StringInfo out)
+{
+	Oid			path[DC_PATH_LENGTH];
+	int			n = fetch_search_path_array(path, DC_PATH_LENGTH);
+	Oid			temporary;
+	Oid			temporary_toast;
+
+	GetTempNamespaceState(&temporary, &temporary_toast);
+	dc_put(out, &temporary, sizeof(temporary));
+	dc_put(out, &n, sizeof(n));
+	if (n <= DC_PATH_LENGTH)
+		dc_put(out, path, n * sizeof(Oid));
+	else
+	{
+		List	   *all = fetch_search_path(true);
+		ListCell   *cell;
+
+		foreach(cell, all)
+		{
+			Oid			schema = lfirst_oid(cell);
+
+			dc_put(out, &schema, sizeof(schema));
+		}
+		list_free(all);
+	}
+	dc_put_string(out, namespace_search_path);
+}
+
+/* The settings that change what values mean or how they print. */
+static void
+dc_put_settings(StringInfo out)
+{
+	int32		numbers[] = {
+		DateStyle, DateOrder, IntervalStyle, extra_float_digits,
+		bytea_output, xmlbinary, xmloption, row_security,
+		Array_nulls, quote_all_identifiers, Transform_null_equals,
+		standard_conforming_strings,
+	};
+
+	dc_put(out, numbers, sizeof(numbers));
+	dc_put_string(out, pg_get_timezone_name(session_timezone));
+	dc_put_string(out, locale_messages);
+	dc_put_string(out, locale_monetary);
+	dc_put_string(out, locale_numeric);
+	dc_put_string(out, locale_time);
+	dc_put_string(out, TSCurrentConfig);
+}
+
+static void
+dc_put_vary(StringInfo out, const List *vary)
+{
+	ListCell   *cell;
+
+	foreach(cell, vary)
+		dc_put_string(out, GetConfigOption(lfirst(cell), true, false));
+}
+
+static void
+dc_put_argument(StringInfo out, DcType type, NullableDatum argument)
+{
+	int32		length = -1;
+	const void *bytes = NULL;
+
+	if (argument.isnull)
+		bytes = NULL;
+	else if (type.by_value)
+	{
+		length = sizeof(Datum);
+		bytes = &argument.value;
+	}
+	else if (type.length == -1)
+	{
+		struct varlena *value = PG_DETOAST_DATUM_PACKED(argument.value);
+
+		length = VARSIZE_ANY_EXHDR(value);
+		bytes = VARDATA_ANY(value);
+	}
+	else
+	{
+		length = type.length == -2 ?
+			(int32) strlen(DatumGetCString(argument.value)) : type.length;
+		bytes = DatumGetPointer(argument.value);
+	}
+	dc_put(out, &length, sizeof(length));
+	if (length > 0)
+		dc_put(out, bytes, length);
+}
+
+DcIdentity
+dc_identity_of(const DcFunction *function, FunctionCallInfo fcinfo)
+{
+	StringInfoData out;
+	DcIdentity	identity;
+	Oid			oids[] = {
+		MyDatabaseId, function->oid, function->collation, GetUserId(),
+	};
+	uint64		hashes[] = {
+		function->source_hash[0], function->source_hash[1],
+		function->types_hash,
+	};
+
+	initStringInfo(&out);
+	dc_put(&out, oids, sizeof(oids));
+	dc_put(&out, hashes, sizeof(hashes));
+	dc_put_search_path(&out);
+	dc_put_settings(&out);
+	dc_put_vary(&out, function->options.vary);
+	for (int i = 0; i < function->n_args; i++)
+		dc_put_argument(&out, function->args[i], fcinfo->args[i]);
+
+	identity.bytes = out.data;
+	identity.length = out.len;
+	for (int i = 0; i < 2; i++)
+		identity.hash[i] = hash_bytes_extended((unsigned char *) out.data,
+											   out.len, i);
+	return identity;
+}
+
+/*
+ * Names.
+ */
+
+typedef struct DcCallArguments
+{
+	const DcFunction *function;
+	FunctionCallInfo fcinfo;
+} DcCallArguments;
+
+static DcFieldValue
+dc_argument_value(int number, void *arg)
+{
+	DcCallArguments *call = arg;
+	DcFieldValue field = {
+		.value = call->fcinfo->args[number].value,
+		.isnull = call->fcinfo->args[number].isnull,
+		.type = call->function->args[number].oid,
+	};
+
+	return field;
+}
+
+StringInfo
+dc_key_of(const DcFunction *function, FunctionCallInfo fcinfo)
+{
+	DcCallArguments call = {function, fcinfo};
+	StringInfo	key = makeStringInfo();
+
+	if (function->options.key != NULL)
+		dc_template_expand(function->options.key, DC_TEMPLATE_NAME,
+						   dc_argument_value, &call, key);
+	else
+		appendStringInfoString(key, function->name);
+	for (int i = 0; function->options.key == NULL && i < function->n_args; i++)
+	{
+		DcFieldValue field = dc_argument_value(i, &call);
+
+		appendStringInfoChar(key, ':');
+		dc_template_append(&field, DC_TEMPLATE_NAME, "null", key);
+	}
+	return key;
+}
+
+DcTag	   *
+dc_tags_of(const DcFunction *function, FunctionCallInfo fcinfo,
+		   const StringInfoData *key, int *n)
+{
+	DcCallArguments call = {function, fcinfo};
+	DcTag	   *tags;
+	ListCell   *cell;
+
+	tags = palloc((DC_MAX_KEY_TAGS + list_length(function->options.tags)) *
+				  sizeof(DcTag));
+	*n = dc_tags_of_key(key->data, key->len, tags);
+	foreach(cell, function->options.tags)
+	{
+		StringInfoData tag;
+
+		initStringInfo(&tag);
+		dc_template_expand(lfirst(cell), DC_TEMPLATE_NAME,
+						   dc_argument_value, &call, &tag);
+		tags[(*n)++] = dc_tag(DC_TAG_NAME, tag.data, tag.len);
+	}
+	return tags;
+}

@@ -1,0 +1,23 @@
+/*
+ * identity.h
+ *		Everything that the result of a call can depend on, but for the data.
+ */
+#ifndef DC_IDENTITY_H
+#define DC_IDENTITY_H
+
+#include "function/definition.h"
+#include "store/shared_store.h"
+
+/* Allocates in the current context. */
+extern DcIdentity dc_identity_of(const DcFunction *function,
+								 FunctionCallInfo fcinfo);
+
+/* The name that people see, made of #key, or of the function's name. */
+extern StringInfo dc_key_of(const DcFunction *function,
+							FunctionCallInfo fcinfo);
+
+/* All tags of an entry with the key; sets *n. */
+extern DcTag *dc_tags_of(const DcFunction *function, FunctionCallInfo fcinfo,
+						 const StringInfoData *key, int *n);
+
+#endif							/* DC_IDENTITY_H */
