@@ -1,0 +1,189 @@
+/* dashboard_cache 1.0 */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION dashboard_cache" to load this file. \quit
+
+CREATE SCHEMA dashboard_cache;
+COMMENT ON SCHEMA dashboard_cache IS
+	'Result cache for aggregate queries: functions to define, invalidate and watch it.';
+GRANT USAGE ON SCHEMA dashboard_cache TO PUBLIC;
+
+--
+-- The language
+--
+
+CREATE FUNCTION dashboard_cache.call_handler() RETURNS language_handler
+AS 'MODULE_PATHNAME', 'dashboard_cache_call_handler' LANGUAGE C;
+COMMENT ON FUNCTION dashboard_cache.call_handler() IS
+	'Call handler of the language "cached".';
+
+CREATE FUNCTION dashboard_cache.validator(function oid) RETURNS void
+AS 'MODULE_PATHNAME', 'dashboard_cache_validator'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.validator(oid) IS
+	'Validator of the language "cached".';
+
+CREATE TRUSTED LANGUAGE cached
+	HANDLER dashboard_cache.call_handler
+	VALIDATOR dashboard_cache.validator;
+COMMENT ON LANGUAGE cached IS
+	'A query whose result is cached: option lines (#ttl, #key, #tags, #vary, #cache_nulls), then one SELECT.';
+
+--
+-- Writing cached functions
+--
+
+CREATE FUNCTION dashboard_cache.cache(
+	function regprocedure,
+	ttl text DEFAULT NULL,
+	key text DEFAULT NULL,
+	name text DEFAULT NULL,
+	tags text DEFAULT NULL,
+	vary text DEFAULT NULL,
+	cache_nulls boolean DEFAULT NULL)
+RETURNS regprocedure
+AS 'MODULE_PATHNAME', 'dashboard_cache_cache_function'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.cache(regprocedure, text, text, text, text, text, boolean) IS
+	'Creates the cached function of a function, in its schema, with the same arguments and result, and returns it. ttl: an interval or infinity. key, tags, vary, cache_nulls: as the option lines of the same name. name: of the new function, instead of cached_ and the old name. Replaces a cached function of that name; raises duplicate_function for any other.';
+
+CREATE FUNCTION dashboard_cache.cache(
+	relation regclass,
+	ttl text DEFAULT NULL,
+	key text DEFAULT NULL,
+	name text DEFAULT NULL,
+	tags text DEFAULT NULL,
+	vary text DEFAULT NULL,
+	cache_nulls boolean DEFAULT NULL)
+RETURNS regprocedure
+AS 'MODULE_PATHNAME', 'dashboard_cache_cache_relation'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.cache(regclass, text, text, text, text, text, boolean) IS
+	'Creates the cached function of a view: without arguments, in the view''s schema, returning a set of its rows. Otherwise like cache(regprocedure). Raises wrong_object_type if the relation is no view.';
+
+CREATE FUNCTION dashboard_cache.cache(
+	object text,
+	ttl text DEFAULT NULL,
+	key text DEFAULT NULL,
+	name text DEFAULT NULL,
+	tags text DEFAULT NULL,
+	vary text DEFAULT NULL,
+	cache_nulls boolean DEFAULT NULL)
+RETURNS regprocedure
+AS 'MODULE_PATHNAME', 'dashboard_cache_cache_object'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.cache(text, text, text, text, text, text, boolean) IS
+	'What a literal without a cast calls: cache(regprocedure) if it has parentheses, as in ''dashboard_stats(int)'', else cache(regclass).';
+
+--
+-- Invalidating
+--
+
+CREATE FUNCTION dashboard_cache.invalidate() RETURNS trigger
+AS 'MODULE_PATHNAME', 'dashboard_cache_invalidate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.invalidate() IS
+	'Trigger function: invalidates the keys that match the patterns given as its arguments, when the transaction commits. {column} in a pattern stands for the column''s value in OLD and in NEW, of the row or of the transition tables; in a statement trigger without transition tables, for any value.';
+
+CREATE FUNCTION dashboard_cache.invalidate_key(key text) RETURNS void
+AS 'MODULE_PATHNAME', 'dashboard_cache_invalidate_key'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.invalidate_key(text) IS
+	'Invalidates the entries with this key, when the transaction commits. Raises an error if the key is null or empty.';
+
+CREATE FUNCTION dashboard_cache.invalidate_pattern(pattern text) RETURNS void
+AS 'MODULE_PATHNAME', 'dashboard_cache_invalidate_pattern'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.invalidate_pattern(text) IS
+	'Invalidates the entries whose keys match the glob (* ? [a-z] [^a] \, as in Redis''s KEYS), when the transaction commits. Raises an error if the pattern is null or empty, has an unclosed bracket, or is a glob of more than 255 bytes that is not of the form prefix:*.';
+
+CREATE FUNCTION dashboard_cache.invalidate_tag(tag text) RETURNS void
+AS 'MODULE_PATHNAME', 'dashboard_cache_invalidate_tag'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.invalidate_tag(text) IS
+	'Invalidates the entries with this tag, when the transaction commits. Raises an error if the tag is null or empty.';
+
+CREATE FUNCTION dashboard_cache.flush() RETURNS void
+AS 'MODULE_PATHNAME', 'dashboard_cache_flush'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.flush() IS
+	'Invalidates all entries of this database, when the transaction commits.';
+
+--
+-- Statistics
+--
+
+CREATE FUNCTION dashboard_cache.stats_rows(
+	OUT function regprocedure,
+	OUT hits bigint,
+	OUT misses bigint,
+	OUT fills bigint,
+	OUT stale bigint,
+	OUT disabled bigint,
+	OUT standby bigint,
+	OUT serializable bigint,
+	OUT parallel_worker bigint,
+	OUT own_writes bigint,
+	OUT own_id bigint,
+	OUT temporary bigint,
+	OUT row_security bigint,
+	OUT snapshot_moved bigint,
+	OUT old_snapshot bigint,
+	OUT too_large bigint,
+	OUT "null" bigint,
+	OUT error bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dashboard_cache_stats'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION dashboard_cache.stats_rows() IS
+	'The rows of the view dashboard_cache.stats.';
+
+CREATE VIEW dashboard_cache.stats AS
+	SELECT * FROM dashboard_cache.stats_rows();
+COMMENT ON VIEW dashboard_cache.stats IS
+	'What became of the calls of each cached function of this database since the server''s start or reset_stats().';
+COMMENT ON COLUMN dashboard_cache.stats.hits IS 'calls that were served from the cache';
+COMMENT ON COLUMN dashboard_cache.stats.misses IS 'calls that found no entry to serve and ran the query';
+COMMENT ON COLUMN dashboard_cache.stats.fills IS 'misses whose result was kept';
+COMMENT ON COLUMN dashboard_cache.stats.stale IS 'misses that found an entry which a write had invalidated';
+COMMENT ON COLUMN dashboard_cache.stats.disabled IS 'passed by: dashboard_cache.enabled is off, or shared_memory_size 0';
+COMMENT ON COLUMN dashboard_cache.stats.standby IS 'passed by: on a standby';
+COMMENT ON COLUMN dashboard_cache.stats.serializable IS 'passed by: in a SERIALIZABLE transaction, since a hit takes no predicate locks';
+COMMENT ON COLUMN dashboard_cache.stats.parallel_worker IS 'passed by: in a parallel worker';
+COMMENT ON COLUMN dashboard_cache.stats.own_writes IS 'passed by: the transaction has invalidated the entry itself';
+COMMENT ON COLUMN dashboard_cache.stats.own_id IS 'missed and not kept: the transaction has an id, so it may see rows that nobody else does';
+COMMENT ON COLUMN dashboard_cache.stats.temporary IS 'missed and not kept: the query read a temporary table';
+COMMENT ON COLUMN dashboard_cache.stats.row_security IS 'missed and not kept: row security was in force, and there is no #vary';
+COMMENT ON COLUMN dashboard_cache.stats.snapshot_moved IS 'missed and not kept: a VOLATILE function in the query saw a write that the rest did not';
+COMMENT ON COLUMN dashboard_cache.stats.old_snapshot IS 'missed and not kept: the entry in place is of a newer snapshot';
+COMMENT ON COLUMN dashboard_cache.stats.too_large IS 'missed and not kept: beyond dashboard_cache.max_entry_size, or no room';
+COMMENT ON COLUMN dashboard_cache.stats."null" IS 'missed and not kept: the result is NULL, and #cache_nulls is off';
+COMMENT ON COLUMN dashboard_cache.stats.error IS 'missed and not kept: the query failed';
+GRANT SELECT ON dashboard_cache.stats TO PUBLIC;
+
+CREATE FUNCTION dashboard_cache.reset_stats() RETURNS void
+AS 'MODULE_PATHNAME', 'dashboard_cache_reset_stats'
+LANGUAGE C VOLATILE PARALLEL SAFE;
+COMMENT ON FUNCTION dashboard_cache.reset_stats() IS
+	'Sets all counters of this database''s cached functions to zero.';
+
+--
+-- What clears others' entries or counters is for who created the extension,
+-- to use and to grant.  The trigger function is PUBLIC's: a table's owner
+-- decides what its writes invalidate.
+--
+
+REVOKE EXECUTE ON FUNCTION
+	dashboard_cache.invalidate_key(text),
+	dashboard_cache.invalidate_pattern(text),
+	dashboard_cache.invalidate_tag(text),
+	dashboard_cache.flush(),
+	dashboard_cache.reset_stats()
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+	dashboard_cache.invalidate_key(text),
+	dashboard_cache.invalidate_pattern(text),
+	dashboard_cache.invalidate_tag(text),
+	dashboard_cache.flush(),
+	dashboard_cache.reset_stats()
+TO @extowner@ WITH GRANT OPTION;
