@@ -210,6 +210,10 @@ dc_check_types(Form_pg_proc proc)
 {
 	char		result_type = get_typtype(proc->prorettype);
 
+	if (proc->prokind != PROKIND_FUNCTION)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("language \"cached\" is for functions only")));
 	for (int i = 0; i < proc->pronargs; i++)
 	{
 		Oid			type = proc->proargtypes.values[i];
@@ -236,10 +240,6 @@ dc_check_types(Form_pg_proc proc)
 				 errmsg("cached functions cannot be IMMUTABLE"),
 				 errdetail("The planner would compute the result once and keep it in plans, where no invalidation reaches it."),
 				 errhint("Declare the function STABLE.")));
-	if (proc->prokind != PROKIND_FUNCTION)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
-				 errmsg("language \"cached\" is for functions only")));
 }
 
 static char *

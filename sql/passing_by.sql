@@ -1,0 +1,87 @@
+-- When the cache is passed by, and what is counted then
+CREATE EXTENSION dashboard_cache;
+CREATE SCHEMA passing_by;
+SET search_path = passing_by;
+
+CREATE TABLE t (v int);
+INSERT INTO t VALUES (1);
+CREATE FUNCTION total() RETURNS bigint LANGUAGE cached STABLE AS $$ SELECT sum(v) FROM t $$;
+CREATE VIEW counted AS
+	SELECT hits, misses, fills, disabled, serializable, own_writes, own_id, snapshot_moved
+	FROM dashboard_cache.stats WHERE function = 'total'::regproc;
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON t EXECUTE FUNCTION dashboard_cache.invalidate('total');
+
+-- the kill switch; invalidations are recorded meanwhile
+SELECT total();
+SET dashboard_cache.enabled = off;
+INSERT INTO t VALUES (2);
+SELECT total();
+RESET dashboard_cache.enabled;
+SELECT total();
+TABLE counted;
+
+-- SERIALIZABLE
+SELECT dashboard_cache.reset_stats();
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT total();
+COMMIT;
+TABLE counted;
+
+-- a transaction with an id: hits are fine, a miss is not kept
+SELECT dashboard_cache.reset_stats();
+CREATE TABLE other (v int);
+BEGIN;
+INSERT INTO other VALUES (1);
+SELECT total();
+COMMIT;
+SELECT dashboard_cache.flush();
+BEGIN;
+INSERT INTO other VALUES (1);
+SELECT total();
+SELECT total();
+COMMIT;
+TABLE counted;
+
+-- own writes
+SELECT dashboard_cache.reset_stats();
+SELECT total();
+BEGIN;
+SELECT total();
+INSERT INTO t VALUES (3);
+SELECT total();
+SAVEPOINT s;
+UPDATE t SET v = 100;
+SELECT total();
+ROLLBACK TO s;
+SELECT total();
+ROLLBACK;
+SELECT total();
+TABLE counted;
+
+-- a function inside that is VOLATILE sees what the call's snapshot does not
+SELECT dashboard_cache.reset_stats();
+CREATE FUNCTION volatile_total() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (SELECT sum(v) FROM t); END $$;
+CREATE FUNCTION cached_volatile() RETURNS bigint LANGUAGE cached STABLE AS $$ SELECT volatile_total() $$;
+SELECT cached_volatile(), cached_volatile();
+SELECT hits, misses, fills, snapshot_moved FROM dashboard_cache.stats WHERE function = 'cached_volatile'::regproc;
+
+-- cached functions in cached functions, plpgsql and SQL
+CREATE FUNCTION outer_total() RETURNS bigint LANGUAGE cached STABLE AS $$ SELECT total() + total() $$;
+CREATE FUNCTION in_plpgsql() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ DECLARE r bigint; BEGIN r := total(); RETURN r + outer_total(); END $$;
+SELECT outer_total(), outer_total(), in_plpgsql();
+
+-- in a parallel query
+SELECT dashboard_cache.reset_stats();
+CREATE TABLE many AS SELECT i FROM generate_series(1, 10000) i;
+CREATE FUNCTION in_workers(a int) RETURNS int LANGUAGE cached STABLE PARALLEL SAFE AS $$ SELECT a $$;
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SET parallel_leader_participation = off;
+SELECT sum(in_workers(i % 3)) FROM many;
+SELECT hits, misses, parallel_worker FROM dashboard_cache.stats WHERE function = 'in_workers'::regproc;
+CREATE FUNCTION by_workers() RETURNS bigint LANGUAGE cached STABLE AS $$ SELECT sum(i) FROM many $$;
+SELECT by_workers(), by_workers();
+
+SET client_min_messages = warning;
+RESET search_path;
+DROP SCHEMA passing_by CASCADE;
+DROP EXTENSION dashboard_cache;
