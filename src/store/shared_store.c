@@ -1,23 +1,22 @@
 /*
  * shared_store.c
  *		Entries in shared memory: a hash table of fixed size, with the entries
- *		themselves in a DSA area beside it.
+ *		in a DSA area beside it.
  *
  * The server's own shared hash table leads from an identity's hash to a row;
- * the row points to the body, which holds everything else in one block.  The
- * rows are an array, so that the clock's hand can go around over it: a hit
- * marks its row, and when room is needed the hand takes the first row that
- * has not been marked since it last came by.
+ * the row points to the entry.  The rows are an array, so that the clock's
+ * hand can go around over it: a hit marks its row, and when room is needed the
+ * hand takes the first row that has not been marked since it last came by.
  *
  * A table that is full, or an area, is never an error: something is evicted,
  * or the result is not kept.  That is why the table is a dynahash of fixed
  * size and no dshash, which throws when its area is full.
  *
  * Locks: a partition's lock protects the table's elements with that partition's
- * hashes, the rows that they lead to and the bodies.  Bodies do not change
- * while a row points to them.  No two partition locks are held at once; DSA's
- * own locks and the spinlock of the free rows are taken inside.  row->hash and
- * row->body may be read without the lock, as a hint.
+ * hashes, the rows that they lead to and the entries.  No two partition locks
+ * are held at once; DSA's own locks and the spinlock of the free rows are
+ * taken inside.  row->hash and row->entry may be read without the lock, as a
+ * hint.
  */
 #include "postgres.h"
 
@@ -41,7 +40,7 @@
 typedef struct DcRow
 {
 	uint64		hash[2];		/* of the identity */
-	dsa_pointer body;			/* DcBody; invalid: the row is free */
+	dsa_pointer entry;			/* DcEntry; invalid: the row is free */
 	pg_atomic_uint32 referenced;	/* hit since the hand came by? */
 	int			next_free;		/* under free_lock */
 } DcRow;
@@ -52,24 +51,6 @@ typedef struct DcElement
 	uint64		hash[2];		/* the key */
 	int			row;
 } DcElement;
-
-/*
- * An entry.  The sections follow each other, each on a MAXALIGN boundary, in
- * the order of these sizes.
- */
-typedef struct DcBody
-{
-	Size		size;			/* of all */
-	Oid			database;
-	bool		isnull;
-	bool		row_security;
-	TimestampTz expires_at;
-	Size		stamp_size;
-	Size		n_tags;
-	Size		value_size;
-	Size		identity_size;
-	Size		key_size;
-} DcBody;
 
 typedef struct DcStore
 {
@@ -156,7 +137,7 @@ dc_store_shmem_init(void)
 	pg_atomic_init_u32(&store->n_used, 0);
 	for (int i = 0; i < n_rows; i++)
 	{
-		store->rows[i].body = InvalidDsaPointer;
+		store->rows[i].entry = InvalidDsaPointer;
 		pg_atomic_init_u32(&store->rows[i].referenced, 0);
 		store->rows[i].next_free = i + 1 < n_rows ? i + 1 : DC_NO_ROW;
 	}
@@ -207,126 +188,19 @@ dc_table_search(const uint64 *hash, HASHACTION action, bool *found)
 }
 
 /*
- * The sections of a body.
- */
-
-static inline char *
-dc_body_stamp(const DcBody *body)
-{
-	return (char *) body + MAXALIGN(sizeof(DcBody));
-}
-
-static inline char *
-dc_body_tags(const DcBody *body)
-{
-	return dc_body_stamp(body) + MAXALIGN(body->stamp_size);
-}
-
-static inline char *
-dc_body_value(const DcBody *body)
-{
-	return dc_body_tags(body) + MAXALIGN(body->n_tags * sizeof(DcTag));
-}
-
-static inline char *
-dc_body_identity(const DcBody *body)
-{
-	return dc_body_value(body) + MAXALIGN(body->value_size);
-}
-
-static inline char *
-dc_body_key(const DcBody *body)
-{
-	return dc_body_identity(body) + MAXALIGN(body->identity_size);
-}
-
-static DcDependencies
-dc_body_dependencies(const DcBody *body)
-{
-	DcDependencies dependencies = {
-		.stamp = (const DcStamp *) dc_body_stamp(body),
-		.tags = (const DcTag *) dc_body_tags(body),
-		.n_tags = body->n_tags,
-		.database = body->database,
-		.key = dc_body_key(body),
-		.key_length = body->key_size,
-	};
-
-	return dependencies;
-}
-
-static bool
-dc_body_is(const DcBody *body, const DcIdentity *identity)
-{
-	return body->identity_size == identity->length &&
-		memcmp(dc_body_identity(body), identity->bytes, identity->length) == 0;
-}
-
-/* The header of the body that the fill will have. */
-static DcBody
-dc_body_plan(const DcFill *fill)
-{
-	const DcDependencies *dependencies = &fill->dependencies;
-	DcBody		body = {
-		.database = dependencies->database,
-		.isnull = fill->value.isnull,
-		.row_security = fill->value.row_security,
-		.expires_at = fill->expires_at,
-		.stamp_size = dc_stamp_size(dependencies->stamp->n_running),
-		.n_tags = dependencies->n_tags,
-		.value_size = fill->value.size,
-		.identity_size = fill->identity->length,
-		.key_size = dependencies->key_length,
-	};
-
-	body.size = dc_body_key(&body) + MAXALIGN(body.key_size) - (char *) &body;
-	return body;
-}
-
-static void
-dc_body_write(DcBody *body, const DcBody *plan, const DcFill *fill)
-{
-	*body = *plan;
-	memcpy(dc_body_stamp(body), fill->dependencies.stamp, body->stamp_size);
-	memcpy(dc_body_tags(body), fill->dependencies.tags,
-		   body->n_tags * sizeof(DcTag));
-	if (body->value_size > 0)
-		memcpy(dc_body_value(body), fill->value.bytes, body->value_size);
-	memcpy(dc_body_identity(body), fill->identity->bytes, body->identity_size);
-	memcpy(dc_body_key(body), fill->dependencies.key, body->key_size);
-}
-
-/*
  * Finding.
  */
 
 static DcOutcome
-dc_body_judge(const DcBody *body, const DcReader *reader, TimestampTz now)
+dc_store_judge(const DcEntry *entry, const DcReader *reader, TimestampTz now)
 {
-	DcDependencies dependencies = dc_body_dependencies(body);
+	DcDependencies dependencies = dc_entry_dependencies(entry);
 
-	if (body->expires_at <= now)
+	if (entry->expires_at <= now)
 		return DC_EXPIRED;
 	if (dc_pending_touches(&dependencies))
 		return DC_OWN_WRITES;
 	return dc_ledger_valid(&dependencies, reader) ? DC_HIT : DC_STALE;
-}
-
-static DcValue
-dc_body_copy_value(const DcBody *body)
-{
-	DcValue		value = {
-		.isnull = body->isnull,
-		.row_security = body->row_security,
-		.size = body->value_size,
-	};
-
-	if (value.size > 0)
-	{
-		value.bytes = MemoryContextAllocHuge(CurrentMemoryContext, value.size);
-		memcpy(value.bytes, dc_body_value(body), value.size);
-	}
-	return value;
 }
 
 DcOutcome
@@ -343,13 +217,13 @@ dc_store_find(const DcIdentity *identity, const DcReader *reader,
 	if (element != NULL)
 	{
 		DcRow	   *row = &store->rows[element->row];
-		const DcBody *body = dsa_get_address(area, row->body);
+		const DcEntry *entry = dsa_get_address(area, row->entry);
 
-		if (dc_body_is(body, identity))
-			outcome = dc_body_judge(body, reader, now);
+		if (dc_entry_is(entry, identity))
+			outcome = dc_store_judge(entry, reader, now);
 		if (outcome == DC_HIT)
 		{
-			*value = dc_body_copy_value(body);
+			*value = dc_entry_copy_value(entry);
 			if (pg_atomic_read_u32(&row->referenced) == 0)
 				pg_atomic_write_u32(&row->referenced, 1);
 		}
@@ -389,8 +263,8 @@ static void
 dc_row_drop(DcRow *row)
 {
 	dc_table_search(row->hash, HASH_REMOVE, NULL);
-	dsa_free(area, row->body);
-	row->body = InvalidDsaPointer;
+	dsa_free(area, row->entry);
+	row->entry = InvalidDsaPointer;
 	dc_row_release(row - store->rows);
 	pg_atomic_fetch_sub_u32(&store->n_used, 1);
 }
@@ -405,10 +279,10 @@ dc_row_lock(DcRow *row, LWLockMode mode)
 	uint64		hash[2] = {row->hash[0], row->hash[1]};
 	LWLock	   *lock = dc_partition_lock(hash);
 
-	if (!DsaPointerIsValid(row->body))
+	if (!DsaPointerIsValid(row->entry))
 		return NULL;
 	LWLockAcquire(lock, mode);
-	if (DsaPointerIsValid(row->body) &&
+	if (DsaPointerIsValid(row->entry) &&
 		row->hash[0] == hash[0] && row->hash[1] == hash[1])
 		return lock;
 	LWLockRelease(lock);
@@ -425,7 +299,7 @@ dc_store_evict(void)
 		DcRow	   *row = &store->rows[hand % store->n_rows];
 		LWLock	   *lock;
 
-		if (!DsaPointerIsValid(row->body) ||
+		if (!DsaPointerIsValid(row->entry) ||
 			pg_atomic_exchange_u32(&row->referenced, 0) != 0)
 			continue;
 		lock = dc_row_lock(row, LW_EXCLUSIVE);
@@ -441,16 +315,16 @@ dc_store_evict(void)
 static dsa_pointer
 dc_store_allocate(Size size)
 {
-	dsa_pointer body;
+	dsa_pointer entry;
 
 	if (size > dc_store_area_size() / 2)
 		return InvalidDsaPointer;
 	do
 	{
-		body = dsa_allocate_extended(area, size,
-									 DSA_ALLOC_NO_OOM | DSA_ALLOC_HUGE);
-	} while (!DsaPointerIsValid(body) && dc_store_evict());
-	return body;
+		entry = dsa_allocate_extended(area, size,
+									  DSA_ALLOC_NO_OOM | DSA_ALLOC_HUGE);
+	} while (!DsaPointerIsValid(entry) && dc_store_evict());
+	return entry;
 }
 
 static int
@@ -469,8 +343,16 @@ dc_store_allocate_row(void)
  * Filling.
  */
 
+static uint64
+dc_stored_xmax(dsa_pointer pointer)
+{
+	const DcEntry *entry = dsa_get_address(area, pointer);
+
+	return dc_entry_dependencies(entry).stamp->xmax;
+}
+
 /*
- * Puts the body in place; the partition's lock is held exclusively.  The spare
+ * Puts the entry in place; the partition's lock is held exclusively.  The spare
  * row is used if the hash has none yet.
  */
 static DcFillOutcome
@@ -493,20 +375,12 @@ dc_store_install(const uint64 *hash, dsa_pointer pointer, int *spare)
 	}
 	else
 	{
-		const DcBody *old;
-		const DcBody *new = dsa_get_address(area, pointer);
-		uint64		old_xmax;
-		uint64		new_xmax;
-
 		row = &store->rows[element->row];
-		old = dsa_get_address(area, row->body);
-		old_xmax = ((const DcStamp *) dc_body_stamp(old))->xmax;
-		new_xmax = ((const DcStamp *) dc_body_stamp(new))->xmax;
-		if (old_xmax > new_xmax)
+		if (dc_stored_xmax(row->entry) > dc_stored_xmax(pointer))
 			return DC_NEWER_IS_THERE;
-		dsa_free(area, row->body);
+		dsa_free(area, row->entry);
 	}
-	row->body = pointer;
+	row->entry = pointer;
 	pg_atomic_write_u32(&row->referenced, 1);
 	return DC_FILLED;
 }
@@ -535,14 +409,14 @@ dc_store_place(const uint64 *hash, dsa_pointer pointer)
 DcFillOutcome
 dc_store_fill(const DcFill *fill)
 {
-	DcBody		plan = dc_body_plan(fill);
+	DcEntry		plan = dc_entry_plan(fill);
 	dsa_pointer pointer;
 
 	dc_store_attach();
 	pointer = dc_store_allocate(plan.size);
 	if (!DsaPointerIsValid(pointer))
 		return DC_NO_ROOM;
-	dc_body_write(dsa_get_address(area, pointer), &plan, fill);
+	dc_entry_write(dsa_get_address(area, pointer), &plan, fill);
 	return dc_store_place(fill->identity->hash, pointer);
 }
 
@@ -553,9 +427,9 @@ dc_store_fill(const DcFill *fill)
 static bool
 dc_row_is_useless(const DcRow *row, const DcReader *reader, TimestampTz now)
 {
-	const DcBody *body = dsa_get_address(area, row->body);
+	const DcEntry *entry = dsa_get_address(area, row->entry);
 
-	return dc_body_judge(body, reader, now) != DC_HIT;
+	return dc_store_judge(entry, reader, now) != DC_HIT;
 }
 
 void
@@ -595,24 +469,24 @@ dc_store_save(FILE *file)
 	for (int i = 0; store != NULL && i < store->n_rows; i++)
 	{
 		DcRow	   *row = &store->rows[i];
-		DcBody	   *body;
+		DcEntry    *entry;
 
-		if (!DsaPointerIsValid(row->body))
+		if (!DsaPointerIsValid(row->entry))
 			continue;
-		body = dsa_get_address(area, row->body);
+		entry = dsa_get_address(area, row->entry);
 		if (fwrite(row->hash, sizeof(row->hash), 1, file) != 1 ||
-			fwrite(body, body->size, 1, file) != 1)
+			fwrite(entry, entry->size, 1, file) != 1)
 			return false;
 	}
 	return fwrite(end, sizeof(end), 1, file) == 1;
 }
 
-/* Reads one entry's body; *fits is false if there is no room for it. */
+/* Reads one entry; the pointer is invalid if there is no room for it. */
 static bool
-dc_store_load_body(FILE *file, dsa_pointer *pointer)
+dc_store_load_entry(FILE *file, dsa_pointer *pointer)
 {
-	DcBody		header;
-	char	   *body;
+	DcEntry		header;
+	char	   *entry;
 
 	*pointer = InvalidDsaPointer;
 	if (fread(&header, sizeof(header), 1, file) != 1)
@@ -622,9 +496,9 @@ dc_store_load_body(FILE *file, dsa_pointer *pointer)
 										 DSA_ALLOC_NO_OOM | DSA_ALLOC_HUGE);
 	if (!DsaPointerIsValid(*pointer))
 		return fseeko(file, header.size - sizeof(header), SEEK_CUR) == 0;
-	body = dsa_get_address(area, *pointer);
-	memcpy(body, &header, sizeof(header));
-	return fread(body + sizeof(header), header.size - sizeof(header), 1,
+	entry = dsa_get_address(area, *pointer);
+	memcpy(entry, &header, sizeof(header));
+	return fread(entry + sizeof(header), header.size - sizeof(header), 1,
 				 file) == 1;
 }
 
@@ -641,7 +515,7 @@ dc_store_load(FILE *file)
 	while (fread(hash, sizeof(hash), 1, file) == 1)
 	{
 		complete = hash[0] == 0 && hash[1] == 0;
-		if (complete || !dc_store_load_body(file, &pointer))
+		if (complete || !dc_store_load_entry(file, &pointer))
 			break;
 		if (DsaPointerIsValid(pointer))
 			dc_store_place(hash, pointer);

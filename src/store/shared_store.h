@@ -5,28 +5,10 @@
 #ifndef DC_SHARED_STORE_H
 #define DC_SHARED_STORE_H
 
-#include "coherence/ledger.h"
-#include "datatype/timestamp.h"
+#include "store/entry.h"
 
 /* Smaller than this the tier can hold nothing: 1 MB. */
 #define DC_MIN_STORE_KB 1024
-
-/* Which call's result it is; compared as a whole. */
-typedef struct DcIdentity
-{
-	const char *bytes;
-	Size		length;
-	uint64		hash[2];
-} DcIdentity;
-
-/* An entry's value: what function/result.c made of the result. */
-typedef struct DcValue
-{
-	bool		isnull;
-	bool		row_security;	/* policies decided, as far as #vary says */
-	Size		size;
-	char	   *bytes;
-} DcValue;
 
 typedef enum DcOutcome
 {
@@ -36,15 +18,6 @@ typedef enum DcOutcome
 	DC_OWN_WRITES,				/* this transaction has invalidated it */
 	DC_HIT,
 } DcOutcome;
-
-/* What to keep. */
-typedef struct DcFill
-{
-	const DcIdentity *identity;
-	DcDependencies dependencies;
-	TimestampTz expires_at;		/* or DT_NOEND */
-	DcValue		value;
-} DcFill;
 
 typedef enum DcFillOutcome
 {

@@ -1,0 +1,114 @@
+/*
+ * entry.c
+ *		An entry's layout: its sections follow the header, each on a MAXALIGN
+ *		boundary: stamp, tags, value, identity, key.
+ *
+ * An entry is made once and never changes.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "store/entry.h"
+
+static inline char *
+dc_entry_stamp(const DcEntry *entry)
+{
+	return (char *) entry + MAXALIGN(sizeof(DcEntry));
+}
+
+static inline char *
+dc_entry_tags(const DcEntry *entry)
+{
+	return dc_entry_stamp(entry) + MAXALIGN(entry->stamp_size);
+}
+
+static inline char *
+dc_entry_value(const DcEntry *entry)
+{
+	return dc_entry_tags(entry) + MAXALIGN(entry->n_tags * sizeof(DcTag));
+}
+
+static inline char *
+dc_entry_identity(const DcEntry *entry)
+{
+	return dc_entry_value(entry) + MAXALIGN(entry->value_size);
+}
+
+static inline char *
+dc_entry_key(const DcEntry *entry)
+{
+	return dc_entry_identity(entry) + MAXALIGN(entry->identity_size);
+}
+
+DcDependencies
+dc_entry_dependencies(const DcEntry *entry)
+{
+	DcDependencies dependencies = {
+		.stamp = (const DcStamp *) dc_entry_stamp(entry),
+		.tags = (const DcTag *) dc_entry_tags(entry),
+		.n_tags = entry->n_tags,
+		.database = entry->database,
+		.key = dc_entry_key(entry),
+		.key_length = entry->key_size,
+	};
+
+	return dependencies;
+}
+
+bool
+dc_entry_is(const DcEntry *entry, const DcIdentity *identity)
+{
+	return entry->identity_size == identity->length &&
+		memcmp(dc_entry_identity(entry), identity->bytes, identity->length) == 0;
+}
+
+DcEntry
+dc_entry_plan(const DcFill *fill)
+{
+	const DcDependencies *dependencies = &fill->dependencies;
+	DcEntry		entry = {
+		.database = dependencies->database,
+		.isnull = fill->value.isnull,
+		.row_security = fill->value.row_security,
+		.expires_at = fill->expires_at,
+		.stamp_size = dc_stamp_size(dependencies->stamp->n_running),
+		.n_tags = dependencies->n_tags,
+		.value_size = fill->value.size,
+		.identity_size = fill->identity->length,
+		.key_size = dependencies->key_length,
+	};
+
+	entry.size = dc_entry_key(&entry) + MAXALIGN(entry.key_size) - (char *) &entry;
+	return entry;
+}
+
+void
+dc_entry_write(DcEntry *entry, const DcEntry *plan, const DcFill *fill)
+{
+	*entry = *plan;
+	memcpy(dc_entry_stamp(entry), fill->dependencies.stamp, entry->stamp_size);
+	memcpy(dc_entry_tags(entry), fill->dependencies.tags,
+		   entry->n_tags * sizeof(DcTag));
+	if (entry->value_size > 0)
+		memcpy(dc_entry_value(entry), fill->value.bytes, entry->value_size);
+	memcpy(dc_entry_identity(entry), fill->identity->bytes, entry->identity_size);
+	memcpy(dc_entry_key(entry), fill->dependencies.key, entry->key_size);
+}
+
+DcValue
+dc_entry_copy_value(const DcEntry *entry)
+{
+	DcValue		value = {
+		.isnull = entry->isnull,
+		.row_security = entry->row_security,
+		.size = entry->value_size,
+	};
+
+	if (value.size > 0)
+	{
+		value.bytes = MemoryContextAllocHuge(CurrentMemoryContext, value.size);
+		memcpy(value.bytes, dc_entry_value(entry), value.size);
+	}
+	return value;
+}

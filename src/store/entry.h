@@ -1,0 +1,64 @@
+/*
+ * entry.h
+ *		An entry: a result and all that is needed to tell whether it may be
+ *		served.
+ */
+#ifndef DC_ENTRY_H
+#define DC_ENTRY_H
+
+#include "coherence/ledger.h"
+#include "datatype/timestamp.h"
+
+/* Which call's result it is; compared as a whole. */
+typedef struct DcIdentity
+{
+	const char *bytes;
+	Size		length;
+	uint64		hash[2];
+} DcIdentity;
+
+/* An entry's value: what function/result.c made of the result. */
+typedef struct DcValue
+{
+	bool		isnull;
+	bool		row_security;	/* policies decided, as far as #vary says */
+	Size		size;
+	char	   *bytes;
+} DcValue;
+
+/* What to keep. */
+typedef struct DcFill
+{
+	const DcIdentity *identity;
+	DcDependencies dependencies;
+	TimestampTz expires_at;		/* or DT_NOEND */
+	DcValue		value;
+} DcFill;
+
+/* One block, without pointers; its sections are entry.c's business. */
+typedef struct DcEntry
+{
+	Size		size;			/* of all */
+	Oid			database;
+	bool		isnull;
+	bool		row_security;
+	TimestampTz expires_at;
+	Size		stamp_size;
+	Size		n_tags;
+	Size		value_size;
+	Size		identity_size;
+	Size		key_size;
+} DcEntry;
+
+/* The header of the entry that the fill will make; its size is set. */
+extern DcEntry dc_entry_plan(const DcFill *fill);
+
+/* Makes it at a place of plan->size bytes.  Can't fail. */
+extern void dc_entry_write(DcEntry *entry, const DcEntry *plan,
+						   const DcFill *fill);
+
+extern bool dc_entry_is(const DcEntry *entry, const DcIdentity *identity);
+extern DcDependencies dc_entry_dependencies(const DcEntry *entry);
+extern DcValue dc_entry_copy_value(const DcEntry *entry);	/* palloc'd */
+
+#endif							/* DC_ENTRY_H */
