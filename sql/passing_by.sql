@@ -81,7 +81,24 @@ SELECT hits, misses, parallel_worker FROM dashboard_cache.stats WHERE function =
 CREATE FUNCTION by_workers() RETURNS bigint LANGUAGE cached STABLE AS $$ SELECT sum(i) FROM many $$;
 SELECT by_workers(), by_workers();
 
+-- row security in a function that workers run
+CREATE ROLE dc_reader;
+GRANT USAGE ON SCHEMA passing_by TO dc_reader;
+CREATE TABLE secured (tenant text);
+INSERT INTO secured VALUES ('7'), ('8'), ('8');
+ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON secured USING (tenant = current_setting('app.tenant'));
+GRANT SELECT ON secured, many TO dc_reader;
+CREATE FUNCTION n_secured() RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN (SELECT count(*) FROM passing_by.secured); END $$;
+CREATE FUNCTION by_secured_workers() RETURNS numeric LANGUAGE cached STABLE AS $$ SELECT sum(n_secured()) FROM many WHERE i <= 100 $$;
+SET ROLE dc_reader;
+SET app.tenant = '7'; SELECT by_secured_workers();
+SET app.tenant = '8'; SELECT by_secured_workers();
+RESET ROLE;
+SELECT hits, misses, row_security FROM dashboard_cache.stats WHERE function = 'by_secured_workers'::regproc;
+
 SET client_min_messages = warning;
 RESET search_path;
 DROP SCHEMA passing_by CASCADE;
 DROP EXTENSION dashboard_cache;
+DROP ROLE dc_reader;

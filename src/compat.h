@@ -8,8 +8,14 @@
 #define DC_COMPAT_H
 
 #include "access/transam.h"
+#include "miscadmin.h"
 #include "nodes/plannodes.h"
 #include "parser/parse_relation.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#else
+#include "storage/backendid.h"
+#endif
 
 #if PG_VERSION_NUM < 150000
 #error "dashboard_cache needs PostgreSQL 15 or later"
@@ -30,6 +36,36 @@ dc_next_xid_hint(void)
 #else
 	return ShmemVariableCache->nextXid.value;
 #endif
+}
+
+/*
+ * Numbers the processes, from 0 to dc_max_processes() - 1: this one, and the
+ * one whose parallel worker this is.
+ */
+static inline int
+dc_my_process(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyBackendId - 1;
+#endif
+}
+
+static inline int
+dc_leader_process(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return ParallelLeaderProcNumber;
+#else
+	return ParallelLeaderBackendId - 1;
+#endif
+}
+
+static inline int
+dc_max_processes(void)
+{
+	return MaxBackends;
 }
 
 /* The user whose rights a plan uses to read the relation, or InvalidOid. */

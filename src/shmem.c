@@ -15,6 +15,7 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
+#include "coherence/dependency.h"
 #include "coherence/ledger.h"
 #include "coherence/pattern.h"
 #include "monitor/stats.h"
@@ -39,6 +40,7 @@ dc_shmem_request(void)
 	RequestAddinShmemSpace(MAXALIGN(sizeof(DcShared)));
 	RequestAddinShmemSpace(dc_ledger_shmem_size());
 	RequestAddinShmemSpace(dc_patterns_shmem_size());
+	RequestAddinShmemSpace(dc_dependency_shmem_size());
 	RequestAddinShmemSpace(dc_stats_shmem_size());
 	RequestAddinShmemSpace(dc_store_shmem_size());
 	RequestNamedLWLockTranche(DC_TRANCHE, DC_N_LOCKS);
@@ -65,6 +67,7 @@ dc_shmem_startup(void)
 	LWLockRegisterTranche(dc_shared->dsa_tranche, "dashboard_cache_dsa");
 	dc_ledger_shmem_init();
 	dc_patterns_shmem_init();
+	dc_dependency_shmem_init();
 	dc_stats_shmem_init();
 	dc_store_shmem_init();
 	LWLockRelease(AddinShmemInitLock);

@@ -4,11 +4,18 @@
  *
  * The executor's start hook sees every plan: those of views and SQL functions
  * that were inlined, and those that functions run for themselves.
+ *
+ * A parallel worker may run functions too.  What its leader has to know of
+ * their plans it leaves in shared memory, in the leader's place.  A note that
+ * comes late, or is another query's, costs no more than a result not kept.
  */
 #include "postgres.h"
 
+#include "access/parallel.h"
 #include "catalog/pg_class.h"
 #include "executor/executor.h"
+#include "port/atomics.h"
+#include "storage/shmem.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
@@ -16,8 +23,45 @@
 #include "coherence/dependency.h"
 #include "compat.h"
 
+/* What a worker tells its leader. */
+#define DC_NOTE_ROW_SECURITY 1
+#define DC_NOTE_SNAPSHOT 2
+
 static DcReading *current = NULL;
+static pg_atomic_uint32 *notes = NULL;	/* one for each process */
 static ExecutorStart_hook_type previous_executor_start = NULL;
+
+Size
+dc_dependency_shmem_size(void)
+{
+	return mul_size(dc_max_processes(), sizeof(pg_atomic_uint32));
+}
+
+void
+dc_dependency_shmem_init(void)
+{
+	bool		found;
+
+	notes = ShmemInitStruct("dashboard_cache notes",
+							dc_dependency_shmem_size(), &found);
+	for (int i = 0; !found && i < dc_max_processes(); i++)
+		pg_atomic_init_u32(&notes[i], 0);
+}
+
+static bool
+dc_reads_temporary(const RangeTblEntry *rte)
+{
+	return rte->rtekind == RTE_RELATION &&
+		get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP;
+}
+
+static bool
+dc_reads_secured(PlannedStmt *plan, RangeTblEntry *rte)
+{
+	return rte->rtekind == RTE_RELATION &&
+		check_enable_rls(rte->relid, dc_rte_check_as_user(plan, rte),
+						 true) == RLS_ENABLED;
+}
 
 static void
 dc_note_relations(PlannedStmt *plan)
@@ -28,13 +72,8 @@ dc_note_relations(PlannedStmt *plan)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
 
-		if (rte->rtekind != RTE_RELATION)
-			continue;
-		if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
-			current->temporary = true;
-		if (check_enable_rls(rte->relid, dc_rte_check_as_user(plan, rte),
-							 true) == RLS_ENABLED)
-			current->row_security = true;
+		current->temporary |= dc_reads_temporary(rte);
+		current->row_security |= dc_reads_secured(plan, rte);
 	}
 }
 
@@ -65,10 +104,46 @@ dc_reading_note_snapshot(Snapshot snapshot)
 	MemoryContextSwitchTo(old_context);
 }
 
+/*
+ * In a parallel worker.  The first plan is the leader's, in the leader's
+ * snapshot; those that follow are run by functions.  (Snapshots of one process
+ * with the same bounds and number of ids have the same ids.)
+ */
+static void
+dc_note_for_leader(QueryDesc *query)
+{
+	static SnapshotData first =
+	{
+		.xmin = InvalidTransactionId
+	};
+	Snapshot	snapshot = query->snapshot;
+	uint32		note = 0;
+	ListCell   *cell;
+
+	if (!TransactionIdIsValid(first.xmin))
+	{
+		first.xmin = snapshot->xmin;
+		first.xmax = snapshot->xmax;
+		first.xcnt = snapshot->xcnt;
+	}
+	if (snapshot->xmin != first.xmin || snapshot->xmax != first.xmax ||
+		snapshot->xcnt != first.xcnt)
+		note |= DC_NOTE_SNAPSHOT;
+	foreach(cell, query->plannedstmt->rtable)
+	{
+		if (dc_reads_secured(query->plannedstmt, lfirst(cell)))
+			note |= DC_NOTE_ROW_SECURITY;
+	}
+	if (note != 0)
+		pg_atomic_fetch_or_u32(&notes[dc_leader_process()], note);
+}
+
 static void
 dc_executor_start(QueryDesc *query, int flags)
 {
-	if (current != NULL && (flags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+	if (IsParallelWorker())
+		dc_note_for_leader(query);
+	else if (current != NULL && (flags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
 	{
 		dc_note_relations(query->plannedstmt);
 		dc_reading_note_snapshot(query->snapshot);
@@ -93,6 +168,8 @@ dc_reading_begin(DcReading *reading, const DcReader *reader)
 	reading->outer = current;
 	reading->reader = reader;
 	reading->context = CurrentMemoryContext;
+	if (reading->outer == NULL)
+		pg_atomic_write_u32(&notes[dc_my_process()], 0);
 	current = reading;
 }
 
@@ -100,12 +177,16 @@ void
 dc_reading_end(DcReading *reading)
 {
 	DcReading  *outer = reading->outer;
+	uint32		note = pg_atomic_read_u32(&notes[dc_my_process()]);
 
+	reading->row_security |= (note & DC_NOTE_ROW_SECURITY) != 0;
+	reading->snapshot_moved |= (note & DC_NOTE_SNAPSHOT) != 0;
 	current = outer;
 	if (outer == NULL)
 		return;
 	outer->temporary |= reading->temporary;
 	outer->row_security |= reading->row_security;
+	outer->snapshot_moved |= reading->snapshot_moved;
 	if (reading->newest != NULL)
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(outer->context);

@@ -18,9 +18,12 @@ typedef struct DcReading
 	bool		temporary;		/* a temporary table */
 	bool		row_security;	/* a table whose policies are in force */
 	DcStamp    *newest;			/* of the last other snapshot used, if any */
+	bool		snapshot_moved; /* one was used that cannot be told */
 	MemoryContext context;		/* where that is allocated */
 } DcReading;
 
+extern Size dc_dependency_shmem_size(void);
+extern void dc_dependency_shmem_init(void);
 extern void dc_dependency_register(void);
 
 extern void dc_reading_begin(DcReading *reading, const DcReader *reader);

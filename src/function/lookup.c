@@ -108,6 +108,9 @@ dc_keep_out(const DcCall *call, const DcResult *result,
 	if (result->size > (Size) dc_max_entry_size * 1024)
 		return DC_REASON_TOO_LARGE;
 
+	if (reading->snapshot_moved)
+		return DC_REASON_SNAPSHOT_MOVED;
+
 	/*
 	 * A part of it was read in a newer snapshot.  That is as good as ours if
 	 * nothing that the entry depends on has come between the two.
