@@ -19,6 +19,8 @@ keep=false
 no_cluster=/etc/postgresql-common/createcluster.d/dashboard_cache_demo.conf
 no_start=/usr/sbin/policy-rc.d
 no_start_is_ours=false
+as_server=()					# what makes a command the server's user's
+[ "$(id -u)" != 0 ] || as_server=(runuser -u postgres --)
 
 say()
 {
@@ -36,24 +38,14 @@ as_root()
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# Runs a command as the server's user.
-as_server()
-{
-	if [ "$(id -u)" = 0 ]
-	then
-		runuser -u postgres -- "$@"
-	else
-		"$@"
-	fi
-}
-
 # What a build and a server need and this machine lacks, as Debian's packages.
 missing_packages()
 {
 	local version file
 
 	command -v make >/dev/null || echo make
-	command -v cc >/dev/null || echo gcc libc6-dev
+	command -v gcc >/dev/null && [ -f /usr/include/stdio.h ] ||
+		echo gcc libc6-dev
 	if version=$("$pg_config" --version 2>/dev/null)
 	then
 		version=${version#PostgreSQL }
@@ -66,14 +58,15 @@ missing_packages()
 			echo "postgresql-client-$version"
 		[ -f "$("$pg_config" --pgxs)" ] || echo "postgresql-server-dev-$version"
 	else
-		# Whatever version this release of the system comes with.
-		echo postgresql postgresql-server-dev-all
+		echo postgresql-default postgresql-server-dev-default
 	fi
 }
 
 # Installs packages without creating, starting or upgrading any cluster.
 install_packages()
 {
+	local default
+
 	[ -z "${PG_CONFIG:-}" ] || die "$PG_CONFIG and its server lack: $*"
 	command -v apt-get >/dev/null ||
 		die "please install what these Debian packages hold: $*"
@@ -82,8 +75,12 @@ install_packages()
 		die "please install, as root: apt-get install $*"
 	fi
 
-	say "Installing with apt-get: $*"
+	say "Asking apt-get for: $*"
 	as_root apt-get update -qq
+	default=$(apt-cache depends postgresql |
+		sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
+	set -- "${@//default/$default}"
+	say "Installing with apt-get: $*"
 	if apt-get install -s --no-install-recommends "$@" |
 		grep -qE '^Inst postgresql-[0-9]+ \['
 	then
@@ -154,7 +151,7 @@ start_server()
 	local server_bin
 
 	server_bin=$dir/pg$("$pg_config" --bindir)
-	as_server "$server_bin/initdb" -D "$dir/data" -U postgres -A trust -N \
+	"${as_server[@]}" "$server_bin/initdb" -D "$dir/data" -U postgres -A trust -N \
 		--no-locale -E UTF8 >"$dir/initdb.log" 2>&1 ||
 		{ cat "$dir/initdb.log" >&2; die "initdb failed"; }
 	{
@@ -166,21 +163,17 @@ start_server()
 		echo "fsync = off"
 		echo "jit = off"
 		cat
-	} | as_server tee -a "$dir/data/postgresql.conf" >/dev/null
+	} | "${as_server[@]}" tee -a "$dir/data/postgresql.conf" >/dev/null
 
 	cat >"$dir/stop" <<-STOP
 		#!/bin/bash
 		# Stops this server and removes all of it.
-		if [ -f '$dir/data/postmaster.pid' ]
-		then
-		    $(declare -f as_server)
-		    as_server '$server_bin/pg_ctl' -D '$dir/data' -m immediate stop
-		fi
+		${as_server[*]} '$server_bin/pg_ctl' -D '$dir/data' -m immediate stop
 		rm -rf '$dir'
 	STOP
 	chmod 755 "$dir/stop"
 
-	as_server "$server_bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w \
+	"${as_server[@]}" "$server_bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w \
 		start >/dev/null ||
 		{ tail -n 20 "$dir/server.log" >&2; die "the server did not start"; }
 }

@@ -7,7 +7,8 @@
  * It is trusted only if nothing can have been written in between unseen: the
  * control file must say that the last checkpoint is the very one that the
  * file was written after.  That refuses a crash, a start without the library,
- * a restored backup and another cluster's file.  A data directory that was
+ * a restored backup and another cluster's file.  (What may happen to a server
+ * that starts as a standby is up to dc_ledger_begin().)  A data directory that was
  * copied has all that in common with its original, so the file's own device
  * and inode stand in it too.
  *
@@ -109,23 +110,22 @@ dc_saved_sum(FILE *file, uint64 *size, uint64 *sum)
 
 /* NULL if the file is to be used, else what is wrong with it. */
 static const char *
-dc_saved_refusal(FILE *file)
+dc_saved_refusal(FILE *file, DcSavedHeader *header)
 {
-	DcSavedHeader header;
 	DcSavedHeader expected;
 
-	if (fread(&header, sizeof(header), 1, file) != 1)
+	if (fread(header, sizeof(*header), 1, file) != 1)
 		return "it is incomplete";
 	if (!dc_saved_expect(file, &expected))
 		return "the server was not shut down cleanly";
 	if (!dc_saved_sum(file, &expected.body_size, &expected.body_crc))
 		return "it cannot be read";
-	if (header.body_size != expected.body_size ||
-		header.body_crc != expected.body_crc)
+	if (header->body_size != expected.body_size ||
+		header->body_crc != expected.body_crc)
 		return "it is damaged";
-	if (memcmp(&header, &expected, sizeof(header)) != 0)
+	if (memcmp(header, &expected, sizeof(expected)) != 0)
 		return "it is from another server or another shutdown";
-	if (fseeko(file, sizeof(header), SEEK_SET) != 0)
+	if (fseeko(file, sizeof(*header), SEEK_SET) != 0)
 		return "it cannot be read";
 	return NULL;
 }
@@ -134,6 +134,7 @@ void
 dc_saved_load(void)
 {
 	FILE	   *file = AllocateFile(DC_SAVED_FILE, PG_BINARY_R);
+	DcSavedHeader header;
 	const char *refusal;
 
 	if (file == NULL)
@@ -149,11 +150,17 @@ dc_saved_load(void)
 	if (unlink(DC_SAVED_FILE) != 0)
 		refusal = "it cannot be removed";
 	else
-		refusal = dc_saved_refusal(file);
+		refusal = dc_saved_refusal(file, &header);
 	if (refusal == NULL &&
-		!(dc_ledger_load(file) && dc_patterns_load(file) &&
+		!(dc_ledger_load(file, (TimeLineID) header.timeline) &&
+		  dc_patterns_load(file) &&
 		  dc_store_load(file)))
-		elog(FATAL, "could not read back \"%s\"", DC_SAVED_FILE);
+	{
+		/* Without a ledger no entry that was read is valid. */
+		dc_ledger_clear();
+		dc_patterns_clear();
+		refusal = "it cannot be read";
+	}
 	if (refusal != NULL)
 		ereport(LOG,
 				(errmsg("file \"%s\" is not used: %s", DC_SAVED_FILE, refusal),

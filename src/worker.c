@@ -14,7 +14,6 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "tcop/tcopprot.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -43,11 +42,11 @@ void
 dashboard_cache_worker_main(Datum arg)
 {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
-	for (;;)
+	while (!ShutdownRequestPending)
 	{
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -61,6 +60,9 @@ dashboard_cache_worker_main(Datum arg)
 		}
 		dc_worker_sweep();
 	}
+
+	/* With 0 it would not be started again, if it was ended by itself. */
+	proc_exit(1);
 }
 
 void

@@ -22,6 +22,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
 
@@ -37,7 +38,11 @@ StaticAssertDecl(sizeof(DcSlot) == 64, "a slot fills one cache line");
 typedef struct DcLedger
 {
 	pg_atomic_uint64 horizon;	/* of every slot; 0 until dc_ledger_begin() */
-	char		pad[64 - sizeof(pg_atomic_uint64)];
+
+	/* What was read back at the start; constant from then on. */
+	uint64		saved_horizon;	/* 0: nothing */
+	TimeLineID	saved_timeline;
+	char		pad[64 - 2 * sizeof(uint64) - sizeof(TimeLineID)];
 	DcSlot		slots[DC_LEDGER_SLOTS];
 } DcLedger;
 
@@ -56,9 +61,15 @@ dc_ledger_shmem_init(void)
 
 	ledger = ShmemInitStruct("dashboard_cache ledger",
 							 dc_ledger_shmem_size(), &found);
-	if (found)
-		return;
+	if (!found)
+		dc_ledger_clear();
+}
+
+void
+dc_ledger_clear(void)
+{
 	pg_atomic_init_u64(&ledger->horizon, 0);
+	ledger->saved_horizon = 0;
 	for (int i = 0; i < DC_LEDGER_SLOTS; i++)
 		dc_slot_init(&ledger->slots[i]);
 }
@@ -81,22 +92,38 @@ dc_ledger_save(FILE *file)
 }
 
 bool
-dc_ledger_load(FILE *file)
+dc_ledger_load(FILE *file, TimeLineID timeline)
 {
-	return fread(ledger, sizeof(DcLedger), 1, file) == 1;
+	if (fread(ledger, sizeof(DcLedger), 1, file) != 1)
+		return false;
+	ledger->saved_horizon = pg_atomic_read_u64(&ledger->horizon);
+	ledger->saved_timeline = timeline;
+	pg_atomic_write_u64(&ledger->horizon, 0);
+	return true;
 }
 
 /*
  * Unless the ledger was read back after a clean stop, all that is known of
  * the time before is that every id assigned by now may have touched any tag.
  * That includes transactions that were prepared before a crash.
+ *
+ * A server that was stopped cleanly may also have been a standby since then,
+ * and have replayed writes that the ledger does not know.  Its timeline is
+ * another one then.
  */
 void
 dc_ledger_begin(void)
 {
+	uint64		horizon;
+
 	if (likely(pg_atomic_read_u64(&ledger->horizon) != 0))
 		return;
-	dc_ledger_raise_horizon(U64FromFullTransactionId(ReadNextFullTransactionId()) - 1);
+	if (ledger->saved_horizon != 0 &&
+		ledger->saved_timeline == GetWALInsertionTimeLine())
+		horizon = ledger->saved_horizon;
+	else
+		horizon = U64FromFullTransactionId(ReadNextFullTransactionId()) - 1;
+	dc_ledger_raise_horizon(horizon);
 }
 
 void

@@ -6,6 +6,7 @@
 #ifndef DC_LEDGER_H
 #define DC_LEDGER_H
 
+#include "access/xlogdefs.h"
 #include "coherence/stamp.h"
 #include "coherence/tag.h"
 #include "port/atomics.h"
@@ -35,10 +36,14 @@ typedef struct DcDependencies
 
 extern Size dc_ledger_shmem_size(void);
 extern void dc_ledger_shmem_init(void);
+extern void dc_ledger_clear(void);
 extern bool dc_ledger_save(FILE *file);
-extern bool dc_ledger_load(FILE *file);
+extern bool dc_ledger_load(FILE *file, TimeLineID timeline);
 
-/* Must have been called before anything is looked up, filled or restored. */
+/*
+ * Must have been called before anything is looked up or filled; not during
+ * recovery.
+ */
 extern void dc_ledger_begin(void);
 
 extern bool dc_ledger_valid(const DcDependencies *entry,

@@ -245,8 +245,13 @@ dc_patterns_shmem_init(void)
 
 	patterns = ShmemInitStruct("dashboard_cache patterns",
 							   dc_patterns_shmem_size(), &found);
-	if (found)
-		return;
+	if (!found)
+		dc_patterns_clear();
+}
+
+void
+dc_patterns_clear(void)
+{
 	pg_atomic_init_u64(&patterns->newest, 0);
 	for (int i = 0; i < DC_PATTERNS; i++)
 	{

@@ -31,6 +31,7 @@ extern bool dc_glob_matches(const char *pattern, int pattern_length,
 
 extern Size dc_patterns_shmem_size(void);
 extern void dc_patterns_shmem_init(void);
+extern void dc_patterns_clear(void);
 extern bool dc_patterns_save(FILE *file);
 extern bool dc_patterns_load(FILE *file);
 extern void dc_patterns_publish(const char *text, int length, uint64 xid);
