@@ -7,7 +7,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=examples/server.sh
+# shellcheck source-path=SCRIPTDIR source=server.sh
 . "$here/server.sh"
 
 asked_to_keep=false
@@ -64,18 +64,24 @@ helpdesk()
 			   to_char((SELECT count(*) FROM changes), '999,999'),
 			   'changes of', (SELECT count(*) FROM tenants), 'tenants'"
 	echo
-	printf '  %-43s %11s  %s\n' '' 'time' 'open issues'
+	echo "  What makes the cache (see helpdesk/3_cache.sql):"
+	echo "    SELECT dashboard_cache.cache('dashboard_stats(int, date)', ...)"
+	echo "    CREATE TRIGGER ... dashboard_cache.invalidate('dashboard:*')"
+	echo
+	printf '  %-43s %11s  %s\n' 'What its users meet:' 'time' 'open issues'
 	sql -d helpdesk -f "$here/helpdesk/4_tour.sql" | as_table ||
 		die "a step of the help desk failed, or cached and plain differ"
 }
 
-# Runs pgbench in the background, with its report in a file.
+# Runs pgbench in the background, as one of the caller's jobs, with its report
+# in a file.
 bank_clients()
 {
 	local report=$1
 
 	shift
 	pgbench -n -T "$bank_seconds" "$@" bank >"$dir/$report" 2>&1 &
+	jobs+=($!)
 }
 
 transactions_of()
@@ -86,7 +92,7 @@ transactions_of()
 
 bank()
 {
-	local job committed repeatable differences
+	local job committed repeatable differences jobs=()
 
 	echo
 	echo "2. A bank under fire: pgbench's TPC-B, scale 20"
@@ -104,9 +110,12 @@ bank()
 		-f "$here/bank/read_committed.pgbench"
 	bank_clients repeatable_read -c "$bank_readers" \
 		-f "$here/bank/repeatable_read.pgbench"
-	for job in $(jobs -p)
+	for job in "${jobs[@]}"
 	do
-		wait "$job" || { cat "$dir"/{writers,read_committed,repeatable_read} >&2; die "pgbench failed"; }
+		wait "$job" || {
+			cat "$dir"/{writers,read_committed,repeatable_read} >&2
+			die "pgbench failed"
+		}
 	done
 
 	committed=$(transactions_of read_committed)

@@ -211,7 +211,7 @@ throwaway_server()
 	trap 'exit 143' TERM
 	trap 'exit 129' HUP
 	dir=$(mktemp -dt dashboard_cache.XXXXXX)
-	cd "$dir"
+	cd "$dir" || die "cannot enter $dir"
 
 	packages=$(missing_packages | tr ' ' '\n' | sort -u | tr '\n' ' ')
 	# shellcheck disable=SC2086 # one word a package

@@ -7,6 +7,7 @@
 #ifndef DC_COMPAT_H
 #define DC_COMPAT_H
 
+#include "access/htup_details.h"
 #include "access/transam.h"
 #include "miscadmin.h"
 #include "nodes/plannodes.h"
@@ -15,6 +16,9 @@
 #include "storage/procnumber.h"
 #else
 #include "storage/backendid.h"
+#endif
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
 #endif
 
 #if PG_VERSION_NUM < 150000
@@ -78,6 +82,26 @@ dc_rte_check_as_user(PlannedStmt *plan, RangeTblEntry *rte)
 	return getRTEPermissionInfo(plan->permInfos, rte)->checkAsUser;
 #else
 	return rte->checkAsUser;
+#endif
+}
+
+static inline MinimalTuple
+dc_form_minimal_tuple(TupleDesc columns, Datum *values, bool *nulls)
+{
+#if PG_VERSION_NUM >= 180000
+	return heap_form_minimal_tuple(columns, values, nulls, 0);
+#else
+	return heap_form_minimal_tuple(columns, values, nulls);
+#endif
+}
+
+static inline MinimalTuple
+dc_copy_minimal_tuple(MinimalTuple row)
+{
+#if PG_VERSION_NUM >= 180000
+	return heap_copy_minimal_tuple(row, 0);
+#else
+	return heap_copy_minimal_tuple(row);
 #endif
 }
 

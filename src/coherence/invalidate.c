@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "coherence/pending.h"
+#include "compat.h"
 
 PG_FUNCTION_INFO_V1(dashboard_cache_invalidate_key);
 PG_FUNCTION_INFO_V1(dashboard_cache_invalidate_pattern);

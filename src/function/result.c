@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/typcache.h"
 
+#include "compat.h"
 #include "function/result.h"
 
 /* How the columns of the query's rows become those of the result. */
@@ -176,7 +177,7 @@ dc_form_row(TupleDesc declared, TupleTableSlot *slot)
 				slot->tts_values[n];
 		n += !column->attisdropped;
 	}
-	return heap_form_minimal_tuple(declared, values, nulls);
+	return dc_form_minimal_tuple(declared, values, nulls);
 }
 
 /* The row that the composite in the first column holds. */
@@ -197,7 +198,7 @@ dc_row_of_composite(TupleDesc declared, Datum composite)
 		if (!nulls[i] && TupleDescAttr(declared, i)->attlen == -1)
 			values[i] = PointerGetDatum(PG_DETOAST_DATUM(values[i]));
 	}
-	return heap_form_minimal_tuple(declared, values, nulls);
+	return dc_form_minimal_tuple(declared, values, nulls);
 }
 
 static void
@@ -230,10 +231,10 @@ dc_take_row(DcReceiver *self, TupleTableSlot *slot)
 	else if (!slot->tts_isnull[0])
 		row = dc_row_of_composite(declared, slot->tts_values[0]);
 	else if (result->rows != NULL)
-		row = heap_form_minimal_tuple(declared,
-									  palloc0(declared->natts * sizeof(Datum)),
-									  memset(palloc(declared->natts), true,
-											 declared->natts));
+		row = dc_form_minimal_tuple(declared,
+									palloc0(declared->natts * sizeof(Datum)),
+									memset(palloc(declared->natts), true,
+										   declared->natts));
 	if (row != NULL)
 		result->size += MAXALIGN(row->t_len);
 
@@ -250,7 +251,7 @@ dc_take_row(DcReceiver *self, TupleTableSlot *slot)
 	{
 		result->isnull = row == NULL;
 		MemoryContextSwitchTo(self->context);
-		result->row = row == NULL ? NULL : heap_copy_minimal_tuple(row);
+		result->row = row == NULL ? NULL : dc_copy_minimal_tuple(row);
 	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(self->scratch);

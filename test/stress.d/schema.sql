@@ -77,7 +77,7 @@ LANGUAGE sql STABLE AS
 CREATE FUNCTION cached_by_guess(k int) RETURNS SETOF by_guess
 LANGUAGE cached STABLE AS '
 	#key by_guess:{k}:rows
-	SELECT (plain_by_guess(k)).* WHERE pause()';
+	SELECT g.* FROM plain_by_guess(k) g WHERE pause()';
 
 CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON by_guess
 	FOR EACH STATEMENT EXECUTE FUNCTION
@@ -127,11 +127,16 @@ LANGUAGE plpgsql VOLATILE AS $$ BEGIN
 	END CASE;
 END $$;
 
+CREATE FUNCTION write_by_hand(key int, nr int, how int) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$ BEGIN
+	UPDATE by_hand SET v = v + 1 WHERE k = key AND i = nr;
+	PERFORM invalidate_by_hand(key, how);
+END $$;
+
 -- An exception that is caught rolls a subtransaction back.
 CREATE FUNCTION write_in_vain(key int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 	UPDATE by_row SET v = v + 1 WHERE k = key AND i = 1;
-	UPDATE by_hand SET v = v + 1 WHERE k = key AND i = 1;
-	PERFORM invalidate_by_hand(key, 4);
+	PERFORM write_by_hand(key, 1, 4);
 	RAISE division_by_zero;
 EXCEPTION
 	WHEN division_by_zero THEN
@@ -146,11 +151,11 @@ CREATE FUNCTION cached_part(k int) RETURNS bigint LANGUAGE cached STABLE AS '
 CREATE FUNCTION cached_report(k int) RETURNS TABLE (rows bigint, part bigint)
 LANGUAGE cached STABLE AS '
 	#key report:{k}
-	SELECT sum(s.v), cached_part(k) FROM by_statement s
-	WHERE s.k = cached_report.k AND pause()';
+	SELECT sum(s.v)::bigint, cached_part($1) FROM by_statement s
+	WHERE s.k = $1 AND pause()';
 CREATE FUNCTION plain_report(k int) RETURNS TABLE (rows bigint, part bigint)
 LANGUAGE sql STABLE AS
-	'SELECT sum(s.v), plain_by_row($1) FROM by_statement s WHERE s.k = $1';
+	'SELECT sum(s.v)::bigint, plain_by_row($1) FROM by_statement s WHERE s.k = $1';
 
 --
 -- A query that may see more than its snapshot, except in REPEATABLE READ
