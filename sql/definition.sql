@@ -134,9 +134,13 @@ SELECT never();
 
 -- settings
 SET dashboard_cache.default_ttl = 0;
-SET dashboard_cache.default_ttl = -2;
 SET dashboard_cache.default_ttl = '1 fortnight';
+-- the server's own messages differ between versions
+\set VERBOSITY sqlstate
+SET dashboard_cache.default_ttl = -2;
 SET dashboard_cache.max_entry_size = 0;
+SET dashboard_cache.max_entry_size = '2GB';
+\set VERBOSITY default
 SET dashboard_cache.no_such_setting = 1;
 SET dashboard_cache.shared_memory_size = 0;
 SHOW dashboard_cache.default_ttl;
