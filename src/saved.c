@@ -8,9 +8,9 @@
  * control file must say that the last checkpoint is the very one that the
  * file was written after.  That refuses a crash, a start without the library,
  * a restored backup and another cluster's file.  (What may happen to a server
- * that starts as a standby is up to dc_ledger_begin().)  A data directory that was
- * copied has all that in common with its original, so the file's own device
- * and inode stand in it too.
+ * that starts as a standby is up to dc_ledger_begin().)  A data directory that
+ * was copied has all that in common with its original, so the file's own
+ * device and inode stand in it too.
  *
  * A file that is missing, damaged or refused is no error: the cache is empty
  * then, and the ledger begins with all earlier transactions in its horizon.
@@ -64,6 +64,7 @@ static bool
 dc_saved_expect(FILE *file, DcSavedHeader *header)
 {
 	ControlFileData *control;
+	CheckPoint *checkpoint;
 	bool		crc_ok;
 	struct stat status;
 
@@ -77,9 +78,10 @@ dc_saved_expect(FILE *file, DcSavedHeader *header)
 	header->version = DC_SAVED_VERSION;
 	header->catalog_version = CATALOG_VERSION_NO;
 	header->system_identifier = control->system_identifier;
-	header->timeline = control->checkPointCopy.ThisTimeLineID;
 	header->checkpoint = control->checkPoint;
-	header->next_xid = U64FromFullTransactionId(control->checkPointCopy.nextXid);
+	checkpoint = &control->checkPointCopy;
+	header->timeline = checkpoint->ThisTimeLineID;
+	header->next_xid = U64FromFullTransactionId(checkpoint->nextXid);
 	header->device = status.st_dev;
 	header->inode = status.st_ino;
 	pfree(control);

@@ -27,7 +27,9 @@ extern void dc_dependency_shmem_init(void);
 extern void dc_dependency_register(void);
 
 extern void dc_reading_begin(DcReading *reading, const DcReader *reader);
-extern void dc_reading_end(DcReading *reading); /* also when the query failed */
+
+/* Also when the query failed. */
+extern void dc_reading_end(DcReading *reading);
 
 /* For a cached function that is called inside the query. */
 extern void dc_reading_note_snapshot(Snapshot snapshot);

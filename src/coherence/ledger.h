@@ -17,8 +17,8 @@
 /* One cache line: what is known about the tags that share it. */
 typedef struct DcSlot
 {
-	pg_atomic_uint64 newest;	/* no id here, nor the horizon, is above this */
-	pg_atomic_uint64 horizon;	/* any id up to this may have touched the tag */
+	pg_atomic_uint64 newest;	/* no id here, nor the horizon, is above */
+	pg_atomic_uint64 horizon;	/* any id up to this may have touched it */
 	pg_atomic_uint64 ids[DC_SLOT_IDS];	/* ids above it that did; 0: none */
 	slock_t		lock;			/* held by who publishes; readers take none */
 } DcSlot;

@@ -1,6 +1,6 @@
 /*
  * pattern.c
- *		Which keys a pattern means, and the table of those that must be matched.
+ *		Which keys a pattern means, and the table of those to be matched.
  *
  * Most patterns need no matching: an exact key, `prefix:*` and `*` are tags
  * that every entry carries.  The others are kept in a small table in shared

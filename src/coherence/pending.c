@@ -1,7 +1,7 @@
 /*
  * pending.c
- *		Collects a transaction's invalidations, and publishes them in the ledger
- *		just before it commits.
+ *		Collects a transaction's invalidations, and publishes them in the
+ *		ledger just before it commits.
  *
  * Published before the commit, nobody can see the transaction's rows and
  * miss its id; if it aborts after all, that costs a spurious miss.  A

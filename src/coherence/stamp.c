@@ -129,7 +129,7 @@ bool
 dc_stamp_agrees_below(const DcStamp *stamp, const DcReader *reader,
 					  uint64 horizon)
 {
-	uint64		in_both;		/* first id that one of the two has not begun */
+	uint64		in_both;		/* first id that one of them has not begun */
 	uint64		last;			/* last id that the other may have completed */
 	uint64		low = Min(stamp->xmin, reader->xmin);
 

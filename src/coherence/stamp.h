@@ -1,6 +1,6 @@
 /*
  * stamp.h
- *		What a snapshot saw as completed: kept with an entry, asked of a reader.
+ *		What a snapshot sees as completed: an entry's, and a reader's.
  *
  * Ids are 64 bits wide, and those of top-level transactions only, since only
  * they are ever published in the ledger.

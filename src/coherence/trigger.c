@@ -182,7 +182,8 @@ dashboard_cache_invalidate(PG_FUNCTION_ARGS)
 	dc_check_trigger(fcinfo);
 	tupdesc = RelationGetDescr(data->tg_relation);
 	if (self == NULL)
-		self = dc_invalidation_parse(fcinfo->flinfo, data->tg_trigger, tupdesc);
+		self = dc_invalidation_parse(fcinfo->flinfo, data->tg_trigger,
+									 tupdesc);
 
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
 	{

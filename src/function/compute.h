@@ -14,7 +14,7 @@
 extern void dc_compute(DcFunction *function, FunctionCallInfo fcinfo,
 					   DcResult *result);
 
-/* The query, parsed and analysed; raises an error if it is no single SELECT. */
+/* The query, analysed; raises an error if it is no single SELECT. */
 extern Query *dc_analyze(const DcFunction *function);
 
 #endif							/* DC_COMPUTE_H */

@@ -6,9 +6,9 @@
  * and valid as long as the pg_proc row is the same one (xmin and tid).
  *
  * What is kept besides about types can change without that row: ALTER TYPE or
- * ALTER TABLE changes how a composite value is laid out.  It is looked up again
- * after any invalidation of types or relations, and its hash is part of each
- * call's identity, so bytes of another layout are never read.
+ * ALTER TABLE changes how a composite value is laid out.  It is looked up
+ * again after any invalidation of types or relations, and its hash is part of
+ * each call's identity, so bytes of another layout are never read.
  */
 #include "postgres.h"
 
@@ -26,71 +26,14 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
-#include "utils/typcache.h"
 
 #include "function/definition.h"
 #include "function/header.h"
+#include "function/layout.h"
 #include "shmem.h"
 
 static HTAB *functions = NULL;
 static uint64 types_generation = 1;
-
-/*
- * Layouts.
- */
-
-static uint64 dc_hash_type(uint64 hash, Oid type);
-
-static uint64
-dc_hash_words(uint64 hash, uint64 a, uint64 b)
-{
-	uint64		words[2] = {a, b};
-
-	return hash_bytes_extended((unsigned char *) words, sizeof(words), hash);
-}
-
-static uint64
-dc_hash_columns(uint64 hash, TupleDesc columns)
-{
-	for (int i = 0; i < columns->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(columns, i);
-
-		hash = dc_hash_words(hash, column->attisdropped,
-							 (uint64) column->attlen << 8 | column->attalign);
-		if (!column->attisdropped)
-			hash = dc_hash_type(hash, column->atttypid);
-	}
-	return hash;
-}
-
-/* Goes down to base types, since a value's parts can change their layout. */
-static uint64
-dc_hash_type(uint64 hash, Oid type)
-{
-	TypeCacheEntry *entry;
-	Oid			element = get_element_type(type);
-
-	check_stack_depth();
-	hash = dc_hash_words(hash, type, element);
-	if (OidIsValid(element))
-		return dc_hash_type(hash, element);
-
-	entry = lookup_type_cache(type, TYPECACHE_TUPDESC |
-							  TYPECACHE_RANGE_INFO |
-							  TYPECACHE_MULTIRANGE_INFO |
-							  TYPECACHE_DOMAIN_BASE_INFO);
-	hash = dc_hash_words(hash, entry->typlen, entry->typalign);
-	if (entry->typtype == TYPTYPE_DOMAIN)
-		return dc_hash_type(hash, entry->domainBaseType);
-	if (entry->typtype == TYPTYPE_RANGE)
-		return dc_hash_type(hash, entry->rngelemtype->type_id);
-	if (entry->typtype == TYPTYPE_MULTIRANGE)
-		return dc_hash_type(hash, entry->rngtype->type_id);
-	if (entry->tupDesc != NULL)
-		return dc_hash_columns(hash, entry->tupDesc);
-	return hash;
-}
 
 /* The columns of the rows that the function returns, or NULL for a scalar. */
 static TupleDesc
@@ -122,11 +65,11 @@ dc_function_look_up_types(DcFunction *function)
 	TupleDesc	columns;
 
 	columns = dc_result_columns(function, &function->is_composite);
-	hash = dc_hash_type(0, function->result.oid);
+	hash = dc_layout_add_type(0, function->result.oid);
 	if (columns != NULL)
-		hash = dc_hash_columns(hash, columns);
+		hash = dc_layout_add_columns(hash, columns);
 	for (int i = 0; i < function->n_args; i++)
-		hash = dc_hash_type(hash, function->args[i].oid);
+		hash = dc_layout_add_type(hash, function->args[i].oid);
 
 	/* Mostly nothing has changed: then nothing is allocated to stay. */
 	if (columns != NULL &&
@@ -174,32 +117,38 @@ dc_type_of(Oid oid)
 	return type;
 }
 
+int
+dc_argument_names(HeapTuple row, char ***names)
+{
+	bool		no_names;
+	bool		no_modes;
+	Datum		all_names;
+	Datum		modes;
+
+	all_names = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proargnames,
+								&no_names);
+	modes = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proargmodes, &no_modes);
+	return no_names ? 0 :
+		get_func_input_arg_names(all_names, no_modes ? (Datum) 0 : modes,
+								 names);
+}
+
 /* The number of the argument in a template: its name, or its position. */
 static int
 dc_argument_number(const char *name, void *arg)
 {
 	HeapTuple	row = arg;
-	Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(row);
-	Datum		names;
-	Datum		modes;
-	bool		no_names;
-	bool		no_modes;
-	char	  **input_names;
-	int			n = 0;
+	int			n_args = ((Form_pg_proc) GETSTRUCT(row))->pronargs;
+	char	  **names;
+	int			n_names = dc_argument_names(row, &names);
 	char	   *end;
 	long		position = strtol(name, &end, 10);
 
 	if (*name != '\0' && *end == '\0')
-		return position >= 1 && position <= proc->pronargs ? position - 1 : -1;
-
-	names = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proargnames, &no_names);
-	modes = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proargmodes, &no_modes);
-	if (!no_names)
-		n = get_func_input_arg_names(names, no_modes ? (Datum) 0 : modes,
-									 &input_names);
-	for (int i = 0; i < n; i++)
+		return position >= 1 && position <= n_args ? position - 1 : -1;
+	for (int i = 0; i < n_names; i++)
 	{
-		if (input_names[i] != NULL && strcmp(input_names[i], name) == 0)
+		if (names[i] != NULL && strcmp(names[i], name) == 0)
 			return i;
 	}
 	return -1;

@@ -80,6 +80,12 @@ extern DcFunction *dc_function_of(FunctionCallInfo fcinfo);
 extern void dc_function_keep(DcFunction *function);
 extern void dc_function_release(DcFunction *function);
 
+/*
+ * The names of the input arguments, NULL for those without; returns how many
+ * there are, or 0 if none has a name.
+ */
+extern int	dc_argument_names(HeapTuple row, char ***names);
+
 /* A new one, for the validator: parsed in the current context. */
 extern DcFunction *dc_function_parse(HeapTuple row, Oid collation);
 

@@ -43,6 +43,7 @@ dc_parse_ttl(const DcHeaderLine *line, DcOptions *options)
 {
 	const char *hint = "Write a positive interval of at most 100 years, such as \"5 minutes\", or \"infinity\".";
 	MemoryContext context = CurrentMemoryContext;
+	Datum		text = CStringGetDatum(line->value);
 	Interval   *interval = NULL;
 	double		span;
 
@@ -53,10 +54,8 @@ dc_parse_ttl(const DcHeaderLine *line, DcOptions *options)
 	}
 	PG_TRY();
 	{
-		interval = DatumGetIntervalP(DirectFunctionCall3(interval_in,
-														 CStringGetDatum(line->value),
-														 ObjectIdGetDatum(InvalidOid),
-														 Int32GetDatum(-1)));
+		interval = DatumGetIntervalP(DirectFunctionCall3(interval_in, text,
+														 InvalidOid, -1));
 	}
 	PG_CATCH();
 	{
@@ -84,7 +83,7 @@ dc_parse_key(const DcHeaderLine *line, DcOptions *options)
 									 line->argument, line->arg);
 }
 
-/* Takes the next element of a comma-separated list, trimmed; NULL at its end. */
+/* Takes the next element of a list with commas, trimmed; NULL at its end. */
 static char *
 dc_next_element(const DcHeaderLine *line, char **rest)
 {
@@ -119,6 +118,17 @@ dc_parse_tags(const DcHeaderLine *line, DcOptions *options)
 												  line->argument, line->arg));
 }
 
+static bool
+dc_is_setting_name(const char *name)
+{
+	for (const char *c = name; *c != '\0'; c++)
+	{
+		if (!isalnum((unsigned char) *c) && strchr("_$.", *c) == NULL)
+			return false;
+	}
+	return true;
+}
+
 static void
 dc_parse_vary(const DcHeaderLine *line, DcOptions *options)
 {
@@ -127,7 +137,7 @@ dc_parse_vary(const DcHeaderLine *line, DcOptions *options)
 
 	while ((name = dc_next_element(line, &rest)) != NULL)
 	{
-		if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.") != strlen(name))
+		if (!dc_is_setting_name(name))
 			dc_bad_value(line, "Write names of settings, such as \"app.tenant_id\", with commas between them.");
 		options->vary = lappend(options->vary, name);
 	}

@@ -2,8 +2,8 @@
  * identity.c
  *		Everything that the result of a call can depend on, but for the data.
  *
- * All settings are read as they are while the handler runs, so SECURITY DEFINER
- * and SET clauses of the function have been applied.  Each part is either of
+ * All settings are read as they are while the handler runs, so the function's
+ * SECURITY DEFINER and SET clauses have been applied.  Each part is either of
  * fixed size or preceded by its length, so no two calls share an identity.
  */
 #include "postgres.h"
@@ -26,7 +26,7 @@
 
 #include "function/identity.h"
 
-/* The search path is read into a fixed array; longer ones are hashed in full. */
+/* A search path of so many schemas is read without allocating. */
 #define DC_PATH_LENGTH 16
 
 static void

@@ -299,6 +299,7 @@ dc_begin_set(FunctionCallInfo fcinfo)
 	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext old_context;
 	Tuplestorestate *rows;
+	bool		random;
 
 	if (info == NULL || !IsA(info, ReturnSetInfo) ||
 		(info->allowedModes & SFRM_Materialize) == 0)
@@ -306,8 +307,8 @@ dc_begin_set(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("set-valued function called in context that cannot accept a set")));
 	old_context = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
-	rows = tuplestore_begin_heap((info->allowedModes & SFRM_Materialize_Random) != 0,
-								 false, work_mem);
+	random = (info->allowedModes & SFRM_Materialize_Random) != 0;
+	rows = tuplestore_begin_heap(random, false, work_mem);
 	MemoryContextSwitchTo(old_context);
 	return rows;
 }
@@ -399,7 +400,8 @@ dc_return_set(const DcFunction *function, FunctionCallInfo fcinfo,
 			  Tuplestorestate *rows)
 {
 	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old_context = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
+	MemoryContext context = info->econtext->ecxt_per_query_memory;
+	MemoryContext old_context = MemoryContextSwitchTo(context);
 
 	tuplestore_rescan(rows);
 	info->returnMode = SFRM_Materialize;

@@ -17,7 +17,7 @@ typedef struct DcResult
 	Datum		value;			/* of a scalar: flat, palloc'd */
 	MinimalTuple row;			/* of a single composite */
 	Tuplestorestate *rows;		/* of a set */
-	Size		size;			/* of the value that dc_result_flatten() makes */
+	Size		size;			/* of what dc_result_flatten() makes */
 } DcResult;
 
 /*

@@ -1,7 +1,7 @@
 /*
  * wrap.c
- *		dashboard_cache.cache(): writes the CREATE FUNCTION of a cached function
- *		for a function or view that exists.
+ *		dashboard_cache.cache(): writes the CREATE FUNCTION of a cached
+ *		function for a function or view that exists.
  */
 #include "postgres.h"
 
@@ -13,12 +13,13 @@
 #include "commands/proclang.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
+
+#include "function/definition.h"
 
 PG_FUNCTION_INFO_V1(dashboard_cache_cache_function);
 PG_FUNCTION_INFO_V1(dashboard_cache_cache_relation);
@@ -84,10 +85,12 @@ dc_wrapper_source(const DcWrapper *wrapper, FunctionCallInfo fcinfo)
 static Oid
 dc_wrapper_oid(const DcWrapper *wrapper)
 {
+	Oid			schema = get_namespace_oid(wrapper->schema, false);
+
 	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
 						   CStringGetDatum(wrapper->name),
 						   PointerGetDatum(wrapper->argument_types),
-						   ObjectIdGetDatum(get_namespace_oid(wrapper->schema, false)));
+						   ObjectIdGetDatum(schema));
 }
 
 /* Only a cached function is replaced, never a function of another language. */
@@ -147,16 +150,9 @@ dc_call_text(HeapTuple row, const char *qualified_name)
 {
 	Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(row);
 	StringInfoData call;
-	bool		no_names;
-	bool		no_modes;
-	Datum		names = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proargnames, &no_names);
-	Datum		modes = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proargmodes, &no_modes);
-	char	  **input_names = NULL;
-	int			n_names = 0;
+	char	  **input_names;
+	int			n_names = dc_argument_names(row, &input_names);
 
-	if (!no_names)
-		n_names = get_func_input_arg_names(names, no_modes ? (Datum) 0 : modes,
-										   &input_names);
 	initStringInfo(&call);
 	appendStringInfo(&call, "%s(", qualified_name);
 	for (int i = 0; i < proc->pronargs; i++)
@@ -196,8 +192,10 @@ dc_cache_function(Oid oid, FunctionCallInfo fcinfo)
 	HeapTuple	row = SearchSysCache1(PROCOID, ObjectIdGetDatum(oid));
 	Form_pg_proc proc;
 	DcWrapper	wrapper;
-	char	   *call;
-	Datum		oid_datum = ObjectIdGetDatum(oid);
+	Datum		arguments;
+	Datum		result;
+	char	   *name;
+	bool		returns_rows;
 
 	if (!HeapTupleIsValid(row))
 		ereport(ERROR,
@@ -209,14 +207,14 @@ dc_cache_function(Oid oid, FunctionCallInfo fcinfo)
 	wrapper.name = psprintf("cached_%s", NameStr(proc->proname));
 	wrapper.argument_types = buildoidvector(proc->proargtypes.values,
 											proc->pronargs);
-	wrapper.arguments = TextDatumGetCString(DirectFunctionCall1(pg_get_function_arguments,
-																oid_datum));
-	wrapper.result = TextDatumGetCString(DirectFunctionCall1(pg_get_function_result,
-															 oid_datum));
-	call = dc_call_text(row, quote_qualified_identifier(wrapper.schema,
-														NameStr(proc->proname)));
-	wrapper.query = psprintf(proc->proretset || type_is_rowtype(proc->prorettype) ?
-							 "SELECT * FROM %s" : "SELECT %s", call);
+	arguments = DirectFunctionCall1(pg_get_function_arguments, oid);
+	wrapper.arguments = TextDatumGetCString(arguments);
+	result = DirectFunctionCall1(pg_get_function_result, oid);
+	wrapper.result = TextDatumGetCString(result);
+	name = quote_qualified_identifier(wrapper.schema, NameStr(proc->proname));
+	returns_rows = proc->proretset || type_is_rowtype(proc->prorettype);
+	wrapper.query = psprintf(returns_rows ? "SELECT * FROM %s" : "SELECT %s",
+							 dc_call_text(row, name));
 	ReleaseSysCache(row);
 	return dc_wrapper_create(&wrapper, fcinfo);
 }
@@ -281,14 +279,17 @@ Datum
 dashboard_cache_cache_object(PG_FUNCTION_ARGS)
 {
 	char	   *object;
+	Datum		name;
 
 	dc_check_object(fcinfo);
 	object = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	name = CStringGetDatum(object);
 	if (strchr(object, '(') != NULL)
-		PG_RETURN_OID(dc_cache_function(DatumGetObjectId(DirectFunctionCall1(regprocedurein,
-																			 CStringGetDatum(object))),
-										fcinfo));
-	PG_RETURN_OID(dc_cache_relation(DatumGetObjectId(DirectFunctionCall1(regclassin,
-																		 CStringGetDatum(object))),
+	{
+		Oid			oid = DirectFunctionCall1(regprocedurein, name);
+
+		PG_RETURN_OID(dc_cache_function(oid, fcinfo));
+	}
+	PG_RETURN_OID(dc_cache_relation(DirectFunctionCall1(regclassin, name),
 									fcinfo));
 }

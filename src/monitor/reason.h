@@ -21,7 +21,7 @@ typedef enum DcReason
 	/* It was a miss, and the result was not kept. */
 	DC_REASON_OWN_ID,			/* the transaction may see its own rows */
 	DC_REASON_TEMPORARY,		/* it read a temporary table */
-	DC_REASON_ROW_SECURITY,		/* policies decided, and no #vary says on what */
+	DC_REASON_ROW_SECURITY,		/* policies decided, and there is no #vary */
 	DC_REASON_SNAPSHOT_MOVED,	/* a part of it saw newer data than the rest */
 	DC_REASON_OLD_SNAPSHOT,		/* a newer result is there */
 	DC_REASON_TOO_LARGE,		/* beyond dashboard_cache.max_entry_size */

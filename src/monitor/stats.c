@@ -113,6 +113,12 @@ dc_function_exists(Oid function)
 	return SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(function));
 }
 
+static Datum
+dc_counter_datum(pg_atomic_uint64 *counter)
+{
+	return Int64GetDatum((int64) pg_atomic_read_u64(counter));
+}
+
 /* dashboard_cache.stats_rows(): what the view dashboard_cache.stats shows. */
 Datum
 dashboard_cache_stats(PG_FUNCTION_ARGS)
@@ -133,10 +139,11 @@ dashboard_cache_stats(PG_FUNCTION_ARGS)
 			continue;
 		values[n++] = ObjectIdGetDatum(function);
 		for (int j = 0; j < DC_N_COUNTERS; j++)
-			values[n++] = Int64GetDatum((int64) pg_atomic_read_u64(&stats->counters[j]));
+			values[n++] = dc_counter_datum(&stats->counters[j]);
 		for (int j = DC_FIRST_REASON; j < DC_N_REASONS; j++)
-			values[n++] = Int64GetDatum((int64) pg_atomic_read_u64(&stats->reasons[j]));
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+			values[n++] = dc_counter_datum(&stats->reasons[j]);
+		tuplestore_putvalues(result->setResult, result->setDesc,
+							 values, nulls);
 	}
 	return (Datum) 0;
 }

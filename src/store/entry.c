@@ -60,7 +60,8 @@ bool
 dc_entry_is(const DcEntry *entry, const DcIdentity *identity)
 {
 	return entry->identity_size == identity->length &&
-		memcmp(dc_entry_identity(entry), identity->bytes, identity->length) == 0;
+		memcmp(dc_entry_identity(entry), identity->bytes,
+			   identity->length) == 0;
 }
 
 DcEntry
@@ -79,7 +80,8 @@ dc_entry_plan(const DcFill *fill)
 		.key_size = dependencies->key_length,
 	};
 
-	entry.size = dc_entry_key(&entry) + MAXALIGN(entry.key_size) - (char *) &entry;
+	entry.size = dc_entry_key(&entry) - (char *) &entry +
+		MAXALIGN(entry.key_size);
 	return entry;
 }
 
@@ -92,7 +94,8 @@ dc_entry_write(DcEntry *entry, const DcEntry *plan, const DcFill *fill)
 		   entry->n_tags * sizeof(DcTag));
 	if (entry->value_size > 0)
 		memcpy(dc_entry_value(entry), fill->value.bytes, entry->value_size);
-	memcpy(dc_entry_identity(entry), fill->identity->bytes, entry->identity_size);
+	memcpy(dc_entry_identity(entry), fill->identity->bytes,
+		   entry->identity_size);
 	memcpy(dc_entry_key(entry), fill->dependencies.key, entry->key_size);
 }
 

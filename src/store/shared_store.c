@@ -12,7 +12,7 @@
  * or the result is not kept.  That is why the table is a dynahash of fixed
  * size and no dshash, which throws when its area is full.
  *
- * Locks: a partition's lock protects the table's elements with that partition's
+ * Locks: a partition's lock protects the table's elements with the partition's
  * hashes, the rows that they lead to and the entries.  No two partition locks
  * are held at once; DSA's own locks and the spinlock of the free rows are
  * taken inside.  row->hash and row->entry may be read without the lock, as a
@@ -59,7 +59,7 @@ typedef struct DcStore
 	int			first_free;
 	pg_atomic_uint32 hand;
 	pg_atomic_uint32 n_used;	/* a hint */
-	void	   *area;			/* where the DSA area lies, within this block */
+	void	   *area;			/* where the DSA area lies, in this block */
 	DcRow		rows[FLEXIBLE_ARRAY_MEMBER];
 } DcStore;
 
@@ -173,18 +173,18 @@ dc_store_detach(void)
 static LWLock *
 dc_partition_lock(const uint64 *hash)
 {
-	uint32		partition = dc_element_hash(hash, sizeof(uint64[2])) % DC_PARTITIONS;
+	uint32		hash_code = dc_element_hash(hash, sizeof(uint64[2]));
 
-	return &dc_shared->partition_locks[partition].lock;
+	return &dc_shared->partition_locks[hash_code % DC_PARTITIONS].lock;
 }
 
 /* Finds, enters (NULL: no room) or removes; the partition's lock is held. */
 static DcElement *
 dc_table_search(const uint64 *hash, HASHACTION action, bool *found)
 {
-	return hash_search_with_hash_value(table, hash,
-									   dc_element_hash(hash, sizeof(uint64[2])),
-									   action, found);
+	uint32		hash_code = dc_element_hash(hash, sizeof(uint64[2]));
+
+	return hash_search_with_hash_value(table, hash, hash_code, action, found);
 }
 
 /*
@@ -352,8 +352,8 @@ dc_stored_xmax(dsa_pointer pointer)
 }
 
 /*
- * Puts the entry in place; the partition's lock is held exclusively.  The spare
- * row is used if the hash has none yet.
+ * Puts the entry in place; the partition's lock is held exclusively.  The
+ * spare row is used if the hash has none yet.
  */
 static DcFillOutcome
 dc_store_install(const uint64 *hash, dsa_pointer pointer, int *spare)
