@@ -16,8 +16,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
-  new_node start_after_crash saved_file create_example
-  call count_call counters write_sale log_since
+  new_node crash saved_file create_example
+  call count_call counters write_sale log_since logged_errors
 );
 
 # What calls are counted as, in the order in which call() names them.
@@ -68,18 +68,22 @@ sub new_node
 	return $node;
 }
 
-# Starts a server whose postmaster was killed.  Its children may need a moment
-# to notice, and until then a new postmaster refuses to start.
-sub start_after_crash
+# Kills the postmaster, and starts it again.  Its children need a moment to
+# notice, and a new one refuses to start while they live.
+sub crash
 {
 	my ($node) = @_;
+	my @children = split /\n/,
+	  $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_activity');
 
+	$node->kill9;
 	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
-		return if $node->start(fail_ok => 1);
+		last unless kill(0, @children);
 		select(undef, undef, undef, 0.1);
 	}
-	BAIL_OUT("server does not start after a crash");
+	$node->start;
+	return;
 }
 
 # The file that a clean shutdown leaves.
@@ -109,7 +113,7 @@ sub write_sale
 	return;
 }
 
-# The connection string's options and psql's, from call()'s parameters.
+# Runs SQL in the database and as the user that the parameters name, if any.
 sub _psql
 {
 	my ($node, $sql, %params) = @_;
@@ -119,53 +123,68 @@ sub _psql
 		$sql, extra_params => \@options);
 }
 
+# The query for the function's counters: rows of tag, counter and value.
+sub _counters_query
+{
+	my ($function, $tag) = @_;
+
+	return qq{
+		SELECT '$tag', counter.key, counter.value
+		FROM dashboard_cache.stats s,
+			jsonb_each_text(to_jsonb(s) - 'function') AS counter
+		WHERE s.function = '$function'::regprocedure;
+	};
+}
+
 # How often the function's calls were counted as what: a hash.
 sub counters
 {
 	my ($node, $function, %params) = @_;
-	my $rows = _psql(
-		$node, qq{
-		SELECT counter.key, counter.value
-		FROM dashboard_cache.stats s,
-			jsonb_each_text(to_jsonb(s) - 'function') AS counter
-		WHERE s.function = '$function'::regprocedure}, %params);
-	my %counters = map { split /\|/ } split /\n/, $rows;
+	my $rows = _psql($node, _counters_query($function, 'now'), %params);
+	my %counters = $rows =~ /^now\|(\w+)\|(\d+)$/mg;
 
 	return map { $_ => $counters{$_} // 0 } @counters;
 }
 
-# Runs the SQL, which calls the function once, and returns its result and what
-# the call was counted as.
+# Runs the SQL, which calls the function once, in one session, and returns what
+# it prints and what the call was counted as.
 sub count_call
 {
 	my ($node, $function, $sql, %params) = @_;
-	my %before = counters($node, $function, %params);
-	my $result = _psql($node, $sql, %params);
-	my %after = counters($node, $function, %params);
+	my $output = _psql(
+		$node,
+		_counters_query($function, 'before')
+		  . "$sql;"
+		  . _counters_query($function, 'after'),
+		%params);
+	my %before = $output =~ /^before\|(\w+)\|(\d+)$/mg;
+	my %after = $output =~ /^after\|(\w+)\|(\d+)$/mg;
 	my @counted;
 
 	foreach my $counter (@counters)
 	{
-		my $difference = $after{$counter} - $before{$counter};
+		my $difference = ($after{$counter} // 0) - ($before{$counter} // 0);
 
 		push @counted, $counter if $difference == 1;
 		push @counted, "$difference $counter"
 		  if $difference != 0 && $difference != 1;
 	}
-	return ($result, join(' ', @counted));
+	$output =~ s/^(?:before|after)\|.*(?:\n|$)//mg;
+	chomp $output;
+	return ($output, join(' ', @counted));
 }
 
 # Calls the example's function, and returns its total and what became of the
-# call: "10: hit", "10: fill" (nothing was there), "10: stale, fill" (a write
-# had invalidated what was there), or a reason for passing the cache by, as in
-# "10: disabled".
+# call: "10: hit", "10: miss" (if the result was kept), or a reason for passing
+# the cache by, as in "10: disabled".  That a miss was stale is not told: the
+# worker may have dropped the entry already.
 sub call
 {
 	my ($node, %params) = @_;
 	my %names = (
 		'hits' => 'hit',
-		'misses fills' => 'fill',
-		'misses stale fills' => 'stale, fill');
+		'misses fills' => 'miss',
+		'misses stale fills' => 'miss');
 	my $run = $node->safe_psql($params{database} // 'postgres',
 		'UPDATE runs SET n = n + 1 RETURNING n');
 	my ($result, $counted) =
@@ -186,6 +205,19 @@ sub log_since
 	my ($node, $offset) = @_;
 
 	return slurp_file($node->logfile, $offset // 0);
+}
+
+# The errors that the server has logged since the offset, or since its start,
+# but for those of processes that a shutdown or a start met, their own server's
+# or their primary's.
+sub logged_errors
+{
+	my ($node, $offset) = @_;
+
+	return join "\n",
+	  grep { !/FATAL:  (?:terminating|the database system is|.*primary)/ }
+	  grep { / (?:ERROR|FATAL|PANIC): / } split /\n/,
+	  log_since($node, $offset);
 }
 
 1;
