@@ -67,7 +67,8 @@ install_packages()
 {
 	local default
 
-	[ -z "${PG_CONFIG:-}" ] || die "$PG_CONFIG and its server lack: $*"
+	[ -z "${PG_CONFIG:-}" ] ||
+		die "PG_CONFIG=$PG_CONFIG leads to no complete PostgreSQL: it lacks what Debian packs in ${*//-default/}"
 	command -v apt-get >/dev/null ||
 		die "please install what these Debian packages hold: $*"
 	if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null
@@ -75,7 +76,7 @@ install_packages()
 		die "please install, as root: apt-get install $*"
 	fi
 
-	say "Asking apt-get for: $*"
+	say "Not all that is needed is here; asking apt-get for its package lists"
 	as_root apt-get update -qq
 	default=$(apt-cache depends postgresql |
 		sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
@@ -168,6 +169,7 @@ start_server()
 	cat >"$dir/stop" <<-STOP
 		#!/bin/bash
 		# Stops this server and removes all of it.
+		cd /
 		${as_server[*]} '$server_bin/pg_ctl' -D '$dir/data' -m immediate stop
 		rm -rf '$dir'
 	STOP
