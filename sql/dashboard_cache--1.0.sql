@@ -83,7 +83,7 @@ CREATE FUNCTION dashboard_cache.invalidate() RETURNS trigger
 AS 'MODULE_PATHNAME', 'dashboard_cache_invalidate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dashboard_cache.invalidate() IS
-	'Trigger function: invalidates the keys that match the patterns given as its arguments, when the transaction commits. {column} in a pattern stands for the column''s value in OLD and in NEW, of the row or of the transition tables; in a statement trigger without transition tables, for any value.';
+	'Trigger function: invalidates the keys that match the patterns given as its arguments, when the transaction commits. {column} in a pattern stands for the column''s value in OLD and in NEW, of the row or of the transition tables; in a statement trigger without transition tables, or for an UPDATE without both, for any value. Raises an error, at the first write, for no pattern, an empty one, an unclosed brace or bracket, a column that does not exist, a deferrable trigger, and columns in a BEFORE row trigger.';
 
 CREATE FUNCTION dashboard_cache.invalidate_key(key text) RETURNS void
 AS 'MODULE_PATHNAME', 'dashboard_cache_invalidate_key'
@@ -150,13 +150,13 @@ COMMENT ON COLUMN dashboard_cache.stats.disabled IS 'passed by: dashboard_cache.
 COMMENT ON COLUMN dashboard_cache.stats.standby IS 'passed by: on a standby';
 COMMENT ON COLUMN dashboard_cache.stats.serializable IS 'passed by: in a SERIALIZABLE transaction, since a hit takes no predicate locks';
 COMMENT ON COLUMN dashboard_cache.stats.parallel_worker IS 'passed by: in a parallel worker';
-COMMENT ON COLUMN dashboard_cache.stats.own_writes IS 'passed by: the transaction has invalidated the entry itself';
+COMMENT ON COLUMN dashboard_cache.stats.own_writes IS 'passed by: the transaction has invalidated the entry itself, or is in the middle of a write';
 COMMENT ON COLUMN dashboard_cache.stats.own_id IS 'missed and not kept: the transaction has an id, so it may see rows that nobody else does';
 COMMENT ON COLUMN dashboard_cache.stats.temporary IS 'missed and not kept: the query read a temporary table';
 COMMENT ON COLUMN dashboard_cache.stats.row_security IS 'missed and not kept: row security was in force, and there is no #vary';
 COMMENT ON COLUMN dashboard_cache.stats.snapshot_moved IS 'missed and not kept: a VOLATILE function in the query saw a write that the rest did not';
 COMMENT ON COLUMN dashboard_cache.stats.old_snapshot IS 'missed and not kept: the entry in place is of a newer snapshot';
-COMMENT ON COLUMN dashboard_cache.stats.too_large IS 'missed and not kept: beyond dashboard_cache.max_entry_size, or no room';
+COMMENT ON COLUMN dashboard_cache.stats.too_large IS 'not kept: the result, the arguments or the key are too large, or there was no room';
 COMMENT ON COLUMN dashboard_cache.stats."null" IS 'missed and not kept: the result is NULL, and #cache_nulls is off';
 COMMENT ON COLUMN dashboard_cache.stats.error IS 'missed and not kept: the query failed';
 GRANT SELECT ON dashboard_cache.stats TO PUBLIC;

@@ -44,7 +44,9 @@ SELECT same('x' COLLATE "C", 'X'), same('x' COLLATE ignore_case, 'X'), same('x' 
 CREATE TABLE big (t text, i int[]);
 ALTER TABLE big ALTER t SET STORAGE EXTERNAL;
 INSERT INTO big VALUES (repeat('x', 10000), ARRAY[1, 2, 3]);
-CREATE FUNCTION size_of(t text, i int[]) RETURNS int LANGUAGE cached STABLE AS $$ SELECT length(t) + cardinality(i) $$;
+CREATE FUNCTION size_of(t text, i int[]) RETURNS int LANGUAGE cached STABLE AS $$
+#key size_of:{i}
+SELECT length(t) + cardinality(i) $$;
 SELECT size_of(t, i) FROM big; SELECT outcome('size_of');
 SELECT size_of(repeat('x', 10000), ARRAY[1, 2] || 3); SELECT outcome('size_of');
 DO $$ DECLARE a int[] := ARRAY[1, 2]; BEGIN a[3] := 3; PERFORM size_of(repeat('x', 10000), a); END $$; SELECT outcome('size_of');
@@ -54,6 +56,7 @@ CREATE FUNCTION prints() RETURNS text LANGUAGE cached STABLE
 AS $$ SELECT concat_ws(' ', timestamptz '2026-02-03 12:00 UTC', interval '26 hours', 0.1::float8 * 3, '\x41'::bytea) $$;
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres';
 SELECT prints(); SELECT outcome('prints');
+SET timezone_abbreviations = 'India'; SELECT outcome('prints') FROM prints(); RESET timezone_abbreviations;
 SET TimeZone = 'Europe/Helsinki'; SELECT prints(); SELECT outcome('prints');
 SET DateStyle = 'German'; SELECT prints(); SELECT outcome('prints');
 SET IntervalStyle = 'iso_8601'; SELECT prints(); SELECT outcome('prints');
@@ -95,6 +98,16 @@ GRANT SELECT ON secret TO dc_alice;
 CREATE FUNCTION get_secret() RETURNS text LANGUAGE cached STABLE AS $$ SELECT s FROM secret $$;
 SET ROLE dc_alice; SELECT get_secret();
 SET ROLE dc_bob; SELECT get_secret();
+RESET ROLE;
+
+-- who is behind SET ROLE, and behind SECURITY DEFINER
+CREATE FUNCTION behind() RETURNS text LANGUAGE cached STABLE SECURITY DEFINER
+AS $$ SELECT session_user || ' ' || current_setting('role') $$;
+SET SESSION AUTHORIZATION dc_alice; SELECT behind();
+SET SESSION AUTHORIZATION dc_bob; SELECT behind();
+RESET SESSION AUTHORIZATION;
+SET ROLE dc_alice; SELECT split_part(behind(), ' ', 2);
+SET ROLE dc_bob; SELECT split_part(behind(), ' ', 2);
 RESET ROLE;
 
 -- SET clauses of the function

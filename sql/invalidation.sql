@@ -153,7 +153,7 @@ DROP TRIGGER one_driver ON drivers;
 
 -- row, before: the row is written as it would be
 CREATE TRIGGER before_driver BEFORE INSERT OR UPDATE OR DELETE ON drivers FOR EACH ROW
-	EXECUTE FUNCTION dashboard_cache.invalidate('driver:detail:{driver_id}*');
+	EXECUTE FUNCTION dashboard_cache.invalidate('driver:detail:*');
 INSERT INTO drivers VALUES (2, 'team 0'); SELECT misses();
 UPDATE drivers SET note = 'new' WHERE driver_id = 2 RETURNING note; SELECT misses();
 DELETE FROM drivers WHERE driver_id = 12 RETURNING driver_id; SELECT misses();
@@ -174,6 +174,30 @@ DROP TRIGGER changed ON drivers;
 CREATE TRIGGER truncated AFTER TRUNCATE ON drivers EXECUTE FUNCTION dashboard_cache.invalidate('driver:detail:{driver_id}');
 BEGIN; CREATE TABLE copy AS TABLE drivers; TRUNCATE drivers; INSERT INTO drivers TABLE copy; COMMIT; SELECT misses();
 DROP TRIGGER truncated ON drivers;
+CREATE TRIGGER half AFTER UPDATE ON drivers REFERENCING NEW TABLE AS n
+	FOR EACH STATEMENT EXECUTE FUNCTION dashboard_cache.invalidate('driver:detail:{driver_id}');
+UPDATE drivers SET driver_id = 1000 WHERE driver_id = 1; SELECT misses();
+UPDATE drivers SET driver_id = 1 WHERE driver_id = 1000; SELECT misses();
+DROP TRIGGER half ON drivers;
+
+-- a glob that is too long for the table of patterns is widened
+CREATE TABLE names (name text);
+CREATE TRIGGER named AFTER INSERT ON names FOR EACH ROW EXECUTE FUNCTION dashboard_cache.invalidate('driver:team:{name}*');
+INSERT INTO names VALUES (repeat('x', 300)); SELECT misses();
+DROP TRIGGER named ON names;
+CREATE TRIGGER named AFTER INSERT ON names FOR EACH ROW EXECUTE FUNCTION dashboard_cache.invalidate('{name}*');
+INSERT INTO names VALUES (repeat('x', 300)); SELECT misses();
+DROP TRIGGER named ON names;
+
+-- equal values that print differently make the same names
+CREATE TABLE amounts (n numeric(10, 2), c char(5), f float8);
+CREATE FUNCTION amount(n numeric, c char, f float8) RETURNS bigint LANGUAGE cached STABLE AS $$
+#key amount:{n}:{c}:{f}
+SELECT count(*) FROM amounts a WHERE (a.n, a.c, a.f) = (amount.n, amount.c, amount.f) $$;
+CREATE TRIGGER amounts AFTER INSERT ON amounts FOR EACH ROW EXECUTE FUNCTION dashboard_cache.invalidate('amount:{n}:{c}:{f}');
+SELECT amount(5, 'x', 0);
+INSERT INTO amounts VALUES (5, 'x', '-0');
+SELECT amount(5, 'x', 0);
 
 -- on a view
 CREATE VIEW driver_view AS SELECT * FROM drivers;
@@ -189,6 +213,18 @@ CREATE TRIGGER c_look AFTER INSERT ON drivers EXECUTE FUNCTION look();
 SELECT total();
 INSERT INTO drivers VALUES (50), (51);
 SELECT total();
+-- and in what the writing statement itself calls
+CREATE FUNCTION compare() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+BEGIN RETURN (SELECT format('cached %s, plain %s', total(), count(*)) FROM drivers); END $$;
+INSERT INTO drivers SELECT 60 + i, compare() FROM generate_series(1, 2) i RETURNING team;
+WITH w AS (INSERT INTO drivers SELECT 70 + i FROM generate_series(1, 2) i RETURNING compare()) TABLE w;
+-- while the statement's own snapshot may well be served
+SELECT total();
+CREATE TABLE totals (total int);
+SELECT dashboard_cache.reset_stats();
+INSERT INTO totals SELECT total();
+SELECT hits, own_writes FROM dashboard_cache.stats WHERE function = 'total'::regproc;
+DELETE FROM drivers WHERE driver_id > 60; SELECT dashboard_cache.flush();
 DROP TRIGGER a_look ON drivers; DROP TRIGGER b_invalidate ON drivers; DROP TRIGGER c_look ON drivers;
 
 -- bad input
@@ -206,25 +242,28 @@ SELECT dashboard_cache.invalidate_pattern(repeat('x', 1000) || ':*');
 SELECT dashboard_cache.invalidate();
 CREATE FUNCTION calls_it() RETURNS void LANGUAGE sql AS 'SELECT dashboard_cache.invalidate()';
 CREATE TRIGGER bad AFTER INSERT ON drivers EXECUTE FUNCTION dashboard_cache.invalidate();
-INSERT INTO drivers VALUES (60);
+INSERT INTO drivers VALUES (90);
 DROP TRIGGER bad ON drivers;
 CREATE TRIGGER bad AFTER INSERT ON drivers FOR EACH ROW EXECUTE FUNCTION dashboard_cache.invalidate('x:{no_such_column}');
-INSERT INTO drivers VALUES (60);
+INSERT INTO drivers VALUES (90);
 DROP TRIGGER bad ON drivers;
 CREATE TRIGGER bad AFTER INSERT ON drivers FOR EACH ROW EXECUTE FUNCTION dashboard_cache.invalidate('x:{team');
-INSERT INTO drivers VALUES (60);
+INSERT INTO drivers VALUES (90);
 DROP TRIGGER bad ON drivers;
 CREATE TRIGGER bad AFTER INSERT ON drivers FOR EACH ROW EXECUTE FUNCTION dashboard_cache.invalidate('');
-INSERT INTO drivers VALUES (60);
+INSERT INTO drivers VALUES (90);
 DROP TRIGGER bad ON drivers;
 CREATE TRIGGER bad AFTER INSERT ON drivers FOR EACH ROW EXECUTE FUNCTION dashboard_cache.invalidate('x[{team}');
-INSERT INTO drivers VALUES (60);
+INSERT INTO drivers VALUES (90);
+DROP TRIGGER bad ON drivers;
+CREATE TRIGGER bad BEFORE INSERT ON drivers FOR EACH ROW EXECUTE FUNCTION dashboard_cache.invalidate('x:{team}');
+INSERT INTO drivers VALUES (90);
 DROP TRIGGER bad ON drivers;
 CREATE CONSTRAINT TRIGGER bad AFTER INSERT ON drivers DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 	EXECUTE FUNCTION dashboard_cache.invalidate('x');
-INSERT INTO drivers VALUES (60);
+INSERT INTO drivers VALUES (90);
 DROP TRIGGER bad ON drivers;
-SELECT count(*) FROM drivers WHERE driver_id = 60;
+SELECT count(*) FROM drivers WHERE driver_id = 90;
 SELECT misses();
 
 -- clearing is not PUBLIC's

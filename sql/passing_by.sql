@@ -65,6 +65,13 @@ CREATE FUNCTION cached_volatile() RETURNS bigint LANGUAGE cached STABLE AS $$ SE
 SELECT cached_volatile(), cached_volatile();
 SELECT hits, misses, fills, snapshot_moved FROM dashboard_cache.stats WHERE function = 'cached_volatile'::regproc;
 
+-- arguments and keys that are too large to keep anything for
+CREATE FUNCTION size_of(t text) RETURNS int LANGUAGE cached STABLE AS $$ SELECT length(t) $$;
+SELECT size_of(repeat('x', 1000)), size_of(repeat('x', 1000));
+SELECT size_of(repeat('x', 1100)), size_of(repeat('x', 1100));
+SELECT size_of(repeat('x', 17000000)), size_of(repeat('x', 17000000));
+SELECT hits, misses, fills, too_large FROM dashboard_cache.stats WHERE function = 'size_of'::regproc;
+
 -- cached functions in cached functions, plpgsql and SQL
 CREATE FUNCTION outer_total() RETURNS bigint LANGUAGE cached STABLE AS $$ SELECT total() + total() $$;
 CREATE FUNCTION in_plpgsql() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ DECLARE r bigint; BEGIN r := total(); RETURN r + outer_total(); END $$;

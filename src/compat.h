@@ -42,6 +42,29 @@ dc_next_xid_hint(void)
 #endif
 }
 
+/* What an ExecutorRun hook takes and passes on. */
+#if PG_VERSION_NUM >= 180000
+#define DC_EXECUTOR_RUN_PARAMETERS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define DC_EXECUTOR_RUN_ARGUMENTS queryDesc, direction, count
+#else
+#define DC_EXECUTOR_RUN_PARAMETERS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count, \
+	bool execute_once
+#define DC_EXECUTOR_RUN_ARGUMENTS queryDesc, direction, count, execute_once
+#endif
+
+/* What SYSTEM_USER says, or NULL. */
+static inline const char *
+dc_system_user(void)
+{
+#if PG_VERSION_NUM >= 160000
+	return GetSystemUser();
+#else
+	return NULL;
+#endif
+}
+
 /*
  * Numbers the processes, from 0 to dc_max_processes() - 1: this one, and the
  * one whose parallel worker this is.

@@ -12,6 +12,7 @@
 
 #include "coherence/dependency.h"
 #include "coherence/pending.h"
+#include "coherence/writing.h"
 #include "function/definition.h"
 #include "settings.h"
 #include "shmem.h"
@@ -33,5 +34,6 @@ _PG_init(void)
 	dc_shmem_register();
 	dc_pending_register();
 	dc_dependency_register();
+	dc_writing_register();
 	dc_worker_register();
 }

@@ -56,21 +56,28 @@ typedef struct DcSavedHeader
 
 static const char saved_magic[16] = "dashboard_cache";
 
+/* palloc'd; NULL if the server was not shut down cleanly, as a primary. */
+static ControlFileData *
+dc_clean_control_file(void)
+{
+	bool		crc_ok;
+	ControlFileData *control = get_controlfile(DataDir, &crc_ok);
+
+	return crc_ok && control->state == DB_SHUTDOWNED ? control : NULL;
+}
+
 /*
  * What the header must be for this server, now, and this file; false if the
- * server was not stopped cleanly, as a primary.
+ * server was not shut down cleanly.
  */
 static bool
 dc_saved_expect(FILE *file, DcSavedHeader *header)
 {
-	ControlFileData *control;
+	ControlFileData *control = dc_clean_control_file();
 	CheckPoint *checkpoint;
-	bool		crc_ok;
 	struct stat status;
 
-	control = get_controlfile(DataDir, &crc_ok);
-	if (!crc_ok || control->state != DB_SHUTDOWNED ||
-		fstat(fileno(file), &status) != 0)
+	if (control == NULL || fstat(fileno(file), &status) != 0)
 		return false;
 
 	memset(header, 0, sizeof(*header));
@@ -192,8 +199,8 @@ dc_saved_store(int code, Datum arg)
 	FILE	   *file;
 	bool		written;
 
-	/* Not after a crash. */
-	if (code != 0)
+	/* Nor after an immediate shutdown, which leaves memory as it was. */
+	if (code != 0 || dc_clean_control_file() == NULL)
 		return;
 	file = AllocateFile(DC_SAVED_TEMPORARY, "w+b");
 	if (file == NULL)

@@ -33,7 +33,6 @@ dc_worker_sweep(void)
 	DcReader	reader;
 
 	StartTransactionCommand();
-	dc_ledger_begin();
 	dc_reader_init(&reader, GetTransactionSnapshot());
 	dc_store_sweep(&reader, GetCurrentTimestamp());
 	CommitTransactionCommand();
@@ -46,6 +45,8 @@ dashboard_cache_worker_main(Datum arg)
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+
+	dc_ledger_begin();
 
 	while (!ShutdownRequestPending)
 	{

@@ -84,9 +84,24 @@ dc_same_snapshot(Snapshot a, Snapshot b)
 		memcmp(a->xip, b->xip, a->xcnt * sizeof(TransactionId)) == 0;
 }
 
+/* Keeps the stamp, which is palloc'd, if it is the latest. */
+static void
+dc_reading_note_stamp(DcReading *reading, DcStamp *stamp)
+{
+	DcStamp    *older = reading->newest;
+
+	if (older != NULL && !dc_stamp_is_later(stamp, older))
+		older = stamp;
+	else
+		reading->newest = stamp;
+	if (older != NULL)
+		pfree(older);
+}
+
 /*
  * A VOLATILE function takes a new snapshot for each of its queries.  What it
- * reads may be newer than what the rest reads.
+ * reads may be newer than what the rest reads.  Snapshots of one process never
+ * go back, so the latest says what all of them can have seen.
  */
 void
 dc_reading_note_snapshot(Snapshot snapshot)
@@ -100,7 +115,7 @@ dc_reading_note_snapshot(Snapshot snapshot)
 		return;
 	old_context = MemoryContextSwitchTo(current->context);
 	dc_reader_init(&reader, snapshot);
-	current->newest = dc_stamp_take(&reader);
+	dc_reading_note_stamp(current, dc_stamp_take(&reader));
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -192,7 +207,8 @@ dc_reading_end(DcReading *reading)
 		MemoryContext old_context = MemoryContextSwitchTo(outer->context);
 		Size		size = dc_stamp_size(reading->newest->n_running);
 
-		outer->newest = memcpy(palloc(size), reading->newest, size);
+		dc_reading_note_stamp(outer, memcpy(palloc(size), reading->newest,
+											size));
 		MemoryContextSwitchTo(old_context);
 	}
 }

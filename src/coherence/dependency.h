@@ -17,7 +17,7 @@ typedef struct DcReading
 	const DcReader *reader;		/* the snapshot that all is to be read in */
 	bool		temporary;		/* a temporary table */
 	bool		row_security;	/* a table whose policies are in force */
-	DcStamp    *newest;			/* of the last other snapshot used, if any */
+	DcStamp    *newest;			/* of the latest other snapshot, if any */
 	bool		snapshot_moved; /* one was used that cannot be told */
 	MemoryContext context;		/* where that is allocated */
 } DcReading;

@@ -65,7 +65,7 @@ dashboard_cache_invalidate_pattern(PG_FUNCTION_ARGS)
 {
 	struct varlena *name = dc_name_argument(fcinfo, "pattern");
 	DcPattern	pattern = dc_pattern_parse(VARDATA_ANY(name),
-										   VARSIZE_ANY_EXHDR(name));
+										   VARSIZE_ANY_EXHDR(name), false);
 
 	PreventCommandDuringRecovery("dashboard_cache.invalidate_pattern()");
 	dc_pending_add_pattern(&pattern);

@@ -103,39 +103,66 @@ dc_pattern_check(const char *text, int length)
 	}
 }
 
+/* The tag of the longest prefix in the literal that entries carry one for. */
+static DcTag
+dc_covering_tag(const char *literal, int length)
+{
+	int			end = 0;
+	int			prefixes = 0;
+
+	for (int i = 0; i < length && prefixes < DC_MAX_PREFIXES; i++)
+	{
+		if (literal[i] == ':')
+		{
+			end = i + 1;
+			prefixes++;
+		}
+	}
+	return end == 0 ? dc_tag(DC_TAG_DATABASE, "", 0) :
+		dc_tag(DC_TAG_PREFIX, literal, end);
+}
+
+static bool
+dc_is_prefix(const char *literal, int length)
+{
+	return length > 0 && literal[length - 1] == ':' &&
+		dc_count_colons(literal, length) <= DC_MAX_PREFIXES;
+}
+
 DcPattern
-dc_pattern_parse(const char *text, int length)
+dc_pattern_parse(const char *text, int length, bool widen)
 {
 	DcPattern	pattern = {.text = text,.length = length};
 	const char *end = text + length;
 	const char *wildcard;
 	char	   *literal;
 	int			literal_length;
+	bool		only_star;
 
 	dc_pattern_check(text, length);
 
 	literal = palloc(length);
 	wildcard = dc_pattern_literal(text, end, literal, &literal_length);
+	only_star = wildcard == end - 1 && *wildcard == '*';
 	if (wildcard == end)
 		pattern.tag = dc_tag(DC_TAG_KEY, literal, literal_length);
-	else if (wildcard == end - 1 && *wildcard == '*' && literal_length == 0)
-		pattern.tag = dc_tag(DC_TAG_DATABASE, "", 0);
-	else if (wildcard == end - 1 && *wildcard == '*' &&
-			 literal[literal_length - 1] == ':' &&
-			 dc_count_colons(literal, literal_length) <= DC_MAX_PREFIXES)
-		pattern.tag = dc_tag(DC_TAG_PREFIX, literal, literal_length);
-	else
+	else if (only_star &&
+			 (literal_length == 0 || dc_is_prefix(literal, literal_length)))
+		pattern.tag = dc_covering_tag(literal, literal_length);
+	else if (length <= DC_MAX_GLOB)
 	{
-		if (length > DC_MAX_GLOB)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("pattern is too long"),
-					 errdetail("It has %d bytes; a pattern that is neither a key nor of the form \"prefix:*\" may have %d.",
-							   length, DC_MAX_GLOB),
-					 errhint("Use a tag for what the pattern means.")));
 		pattern.tag = dc_tag(DC_TAG_GLOB, text, length);
 		pattern.is_glob = true;
 	}
+	else if (widen)
+		pattern.tag = dc_covering_tag(literal, literal_length);
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("pattern is too long"),
+				 errdetail("It has %d bytes; a pattern that is neither a key nor of the form \"prefix:*\" may have %d.",
+						   length, DC_MAX_GLOB),
+				 errhint("Use a tag for what the pattern means.")));
 	pfree(literal);
 	return pattern;
 }

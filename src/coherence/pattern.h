@@ -20,10 +20,11 @@ typedef struct DcPattern
 } DcPattern;
 
 /*
- * Raises an error for what is no pattern: empty, unclosed bracket, or a glob
- * of more than DC_MAX_GLOB bytes.
+ * Raises an error for what is no pattern: empty, or with an unclosed bracket.
+ * A glob of more than DC_MAX_GLOB bytes is an error too, or, if so asked,
+ * becomes the narrowest tag that covers it.
  */
-extern DcPattern dc_pattern_parse(const char *text, int length);
+extern DcPattern dc_pattern_parse(const char *text, int length, bool widen);
 
 /* This function can't fail. */
 extern bool dc_glob_matches(const char *pattern, int pattern_length,

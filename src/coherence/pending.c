@@ -81,10 +81,13 @@ dc_pending_index(void)
 		.hcxt = TopTransactionContext,
 	};
 
-	by_tag = hash_create("dashboard_cache pending tags", 256, &control,
-						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	HTAB	   *index;
+
+	index = hash_create("dashboard_cache pending tags", 256, &control,
+						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	for (int i = 0; i < n_items; i++)
-		hash_search(by_tag, &items[i].tag, HASH_ENTER, NULL);
+		hash_search(index, &items[i].tag, HASH_ENTER, NULL);
+	by_tag = index;				/* now that it is complete */
 }
 
 /* Makes room for one more element. */

@@ -72,18 +72,23 @@ DcStamp    *
 dc_stamp_take(const DcReader *reader)
 {
 	Snapshot	snapshot = reader->snapshot;
-	DcStamp    *stamp = palloc(dc_stamp_size(snapshot->xcnt + 1));
+	DcStamp    *stamp = palloc(dc_stamp_size(snapshot->xcnt));
 	uint32		n = 0;
 
 	stamp->xmin = reader->xmin;
 	stamp->xmax = reader->xmax;
 	for (uint32 i = 0; i < snapshot->xcnt; i++)
 		stamp->running[n++] = dc_widen(snapshot->xip[i], reader->xmax);
-	if (reader->own >= reader->xmin && reader->own < reader->xmax)
-		stamp->running[n++] = reader->own;
 	stamp->n_running = n;
 	qsort(stamp->running, n, sizeof(uint64), dc_compare_ids);
 	return stamp;
+}
+
+bool
+dc_stamp_is_later(const DcStamp *a, const DcStamp *b)
+{
+	return a->xmax > b->xmax ||
+		(a->xmax == b->xmax && a->n_running < b->n_running);
 }
 
 bool

@@ -32,7 +32,12 @@ extern void dc_reader_init(DcReader *reader, Snapshot snapshot);
 extern bool dc_reader_completed(const DcReader *reader, uint64 xid);
 
 extern Size dc_stamp_size(uint32 n_running);
-extern DcStamp *dc_stamp_take(const DcReader *reader);	/* palloc'd */
+
+/* palloc'd.  Without the reader's own id: what has one is not kept. */
+extern DcStamp *dc_stamp_take(const DcReader *reader);
+
+/* Of two that one process took: was a taken later than b? */
+extern bool dc_stamp_is_later(const DcStamp *a, const DcStamp *b);
 extern bool dc_stamp_completed(const DcStamp *stamp, uint64 xid);
 
 /* Do both see the same ids, of those up to the horizon, as completed? */

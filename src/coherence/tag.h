@@ -23,6 +23,9 @@ typedef enum DcTagKind
  */
 #define DC_MAX_PREFIXES 32
 
+/* The longest key, in bytes, of an entry: matching a glob takes its time. */
+#define DC_MAX_KEY 1024
+
 extern DcTag dc_tag(DcTagKind kind, const char *name, size_t length);
 
 /* Appends the tags that any entry with this key has; returns how many. */

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
@@ -168,6 +169,28 @@ dc_settings_of(Oid type)
 	}
 }
 
+/*
+ * Equal values of these types may print differently: 5 and 5.00, 0 and -0, and
+ * what is padded with blanks.
+ */
+static Datum
+dc_canonical_value(const DcFieldValue *field)
+{
+	switch (field->type)
+	{
+		case NUMERICOID:
+			return DirectFunctionCall1(numeric_trim_scale, field->value);
+		case BPCHAROID:
+			return DirectFunctionCall1(rtrim1, field->value);
+		case FLOAT4OID:
+			return Float4GetDatum(DatumGetFloat4(field->value) + 0.0f);
+		case FLOAT8OID:
+			return Float8GetDatum(DatumGetFloat8(field->value) + 0.0);
+		default:
+			return field->value;
+	}
+}
+
 static char *
 dc_canonical_output(const DcFieldValue *field)
 {
@@ -179,7 +202,7 @@ dc_canonical_output(const DcFieldValue *field)
 
 	getTypeOutputInfo(field->type, &output, &is_varlena);
 	if (n_settings == 0)
-		return OidOutputFunctionCall(output, field->value);
+		return OidOutputFunctionCall(output, dc_canonical_value(field));
 
 	nest_level = NewGUCNestLevel();
 	for (int i = 0; i < n_settings; i++)
@@ -191,7 +214,7 @@ dc_canonical_output(const DcFieldValue *field)
 			set_config_option(name, wanted, PGC_USERSET, PGC_S_SESSION,
 							  GUC_ACTION_SAVE, true, 0, false);
 	}
-	text = OidOutputFunctionCall(output, field->value);
+	text = OidOutputFunctionCall(output, dc_canonical_value(field));
 	AtEOXact_GUC(true, nest_level);
 	return text;
 }

@@ -4,17 +4,19 @@
  *
  * A pattern may name columns; it is then made once from OLD and once from
  * NEW, for a row or for each row of the transition tables.  A statement
- * trigger without those does not know the rows, so there a column stands for
- * any value.
+ * trigger that does not have those, or for an UPDATE not both, does not know
+ * the rows, so there a column stands for any value.
  *
  * The parsed patterns are kept in the trigger's FmgrInfo, that is, for the
  * statement.
  */
 #include "postgres.h"
 
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
@@ -23,6 +25,9 @@
 #include "coherence/template.h"
 
 PG_FUNCTION_INFO_V1(dashboard_cache_invalidate);
+
+/* pg_attribute.attgenerated of a column that is not stored, from 18 on. */
+#define DC_GENERATED_VIRTUAL 'v'
 
 /* What a call works with; kept in fn_extra. */
 typedef struct DcInvalidation
@@ -43,9 +48,18 @@ typedef struct DcTriggerRow
 static int
 dc_column_number(const char *name, void *arg)
 {
-	int			number = SPI_fnumber((TupleDesc) arg, name);
+	TupleDesc	tupdesc = arg;
+	int			number = SPI_fnumber(tupdesc, name);
 
-	return number > 0 ? number : -1;
+	if (number <= 0)
+		return -1;
+	if (TupleDescAttr(tupdesc, number - 1)->attgenerated == DC_GENERATED_VIRTUAL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" is a virtual generated column, whose value triggers do not see",
+						name),
+				 errhint("Name the columns that it is computed from, or write \"*\".")));
+	return number;
 }
 
 static DcFieldValue
@@ -110,6 +124,14 @@ dc_invalidation_parse(FmgrInfo *flinfo, Trigger *trigger, TupleDesc tupdesc)
 		self->per_row |= dc_template_has_fields(self->patterns[i]);
 		pfree(what);
 	}
+	if (self->per_row && TRIGGER_FOR_ROW(trigger->tgtype) &&
+		TRIGGER_FOR_BEFORE(trigger->tgtype))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("trigger \"%s\" takes columns from a row before it is final",
+						trigger->tgname),
+				 errdetail("Other BEFORE triggers may change the row, and generated columns are not computed yet."),
+				 errhint("Create the trigger AFTER the event.")));
 	self->scratch = AllocSetContextCreate(flinfo->fn_mcxt,
 										  "dashboard_cache trigger",
 										  ALLOCSET_SMALL_SIZES);
@@ -132,7 +154,7 @@ dc_invalidate_row(DcInvalidation *self, TupleDesc tupdesc, HeapTuple tuple)
 		initStringInfo(&text);
 		dc_template_expand(self->patterns[i], DC_TEMPLATE_PATTERN,
 						   dc_column_value, &row, &text);
-		pattern = dc_pattern_parse(text.data, text.len);
+		pattern = dc_pattern_parse(text.data, text.len, true);
 		dc_pending_add_pattern(&pattern);
 	}
 	MemoryContextSwitchTo(old_context);
@@ -157,8 +179,18 @@ dc_invalidate_rows(DcInvalidation *self, TupleDesc tupdesc,
 		dc_invalidate_row(self, tupdesc, tuple);
 		if (should_free)
 			heap_freetuple(tuple);
+		CHECK_FOR_INTERRUPTS();
 	}
 	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* Of a statement: are all rows in the transition tables, old and new? */
+static bool
+dc_knows_rows(TriggerData *data)
+{
+	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+		return data->tg_oldtable != NULL && data->tg_newtable != NULL;
+	return data->tg_oldtable != NULL || data->tg_newtable != NULL;
 }
 
 /* What a trigger has to return, so that a row is written as it would be. */
@@ -191,7 +223,7 @@ dashboard_cache_invalidate(PG_FUNCTION_ARGS)
 		if (self->per_row && TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 			dc_invalidate_row(self, tupdesc, data->tg_newtuple);
 	}
-	else if (self->per_row && (data->tg_oldtable || data->tg_newtable))
+	else if (self->per_row && dc_knows_rows(data))
 	{
 		dc_invalidate_rows(self, tupdesc, data->tg_oldtable);
 		dc_invalidate_rows(self, tupdesc, data->tg_newtable);

@@ -191,6 +191,25 @@ dc_check_types(Form_pg_proc proc)
 				 errhint("Declare the function STABLE.")));
 }
 
+/* A record is understood only by the session that made it. */
+static void
+dc_check_columns(const DcFunction *function)
+{
+	for (int i = 0; function->columns != NULL &&
+		 i < function->columns->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(function->columns, i);
+
+		if (!column->attisdropped &&
+			get_typtype(column->atttypid) == TYPTYPE_PSEUDO)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+					 errmsg("cached functions cannot return columns of type %s",
+							format_type_be(column->atttypid)),
+					 errhint("Declare the column with its type.")));
+	}
+}
+
 static char *
 dc_source_of(HeapTuple row)
 {
@@ -227,6 +246,7 @@ dc_function_read(DcFunction *function, HeapTuple row)
 	function->parse_info = prepare_sql_fn_parse_info(row, NULL,
 													 function->collation);
 	dc_function_look_up_types(function);
+	dc_check_columns(function);
 }
 
 DcFunction *
@@ -239,8 +259,6 @@ dc_function_parse(HeapTuple row, Oid collation)
 	function->context = CurrentMemoryContext;
 	function->row_xmin = HeapTupleHeaderGetRawXmin(row->t_data);
 	function->row_tid = row->t_self;
-	if (dc_shared != NULL)
-		function->stats = dc_stats_of(function->oid);
 	dc_function_read(function, row);
 	return function;
 }
@@ -281,6 +299,8 @@ dc_function_create(HeapTuple row, Oid collation)
 	DcFunction *function = dc_function_parse(row, collation);
 
 	MemoryContextSwitchTo(old_context);
+	if (dc_shared != NULL)
+		function->stats = dc_stats_of(function->oid);
 	MemoryContextSetParent(context, CacheMemoryContext);
 	return function;
 }
@@ -352,9 +372,15 @@ dc_function_of(FunctionCallInfo fcinfo)
 	place = dc_function_place(oid, fcinfo->fncollation);
 	if (unlikely(!dc_function_is_current(*place, row)))
 		dc_function_replace(place, row, fcinfo->fncollation);
-	ReleaseSysCache(row);
 
+	/* A call that is under way goes on with the types that it began with. */
 	if (unlikely((*place)->types_generation != types_generation))
-		dc_function_look_up_types(*place);
+	{
+		if ((*place)->use_count > 0)
+			dc_function_replace(place, row, fcinfo->fncollation);
+		else
+			dc_function_look_up_types(*place);
+	}
+	ReleaseSysCache(row);
 	return *place;
 }

@@ -24,6 +24,7 @@
 #include "utils/rls.h"
 #include "utils/xml.h"
 
+#include "compat.h"
 #include "function/identity.h"
 
 /* A search path of so many schemas is read without allocating. */
@@ -46,8 +47,9 @@ dc_put_string(StringInfo out, const char *string)
 }
 
 /*
- * The schemas that names are looked up in, the temporary one included.  The
- * setting's text goes in too: it says where the temporary schema comes in.
+ * The schemas that names are looked up in.  A session with a temporary schema
+ * has entries of its own, since no other knows what that holds; the setting's
+ * text says where in the path it comes.
  */
 static void
 dc_put_search_path(StringInfo out)
@@ -59,6 +61,11 @@ dc_put_search_path(StringInfo out)
 
 	GetTempNamespaceState(&temporary, &temporary_toast);
 	dc_put(out, &temporary, sizeof(temporary));
+	if (OidIsValid(temporary))
+	{
+		dc_put(out, &MyProcPid, sizeof(MyProcPid));
+		dc_put(out, &MyStartTimestamp, sizeof(MyStartTimestamp));
+	}
 	dc_put(out, &n, sizeof(n));
 	if (n <= DC_PATH_LENGTH)
 		dc_put(out, path, n * sizeof(Oid));
@@ -96,6 +103,7 @@ dc_put_settings(StringInfo out)
 	dc_put_string(out, locale_numeric);
 	dc_put_string(out, locale_time);
 	dc_put_string(out, TSCurrentConfig);
+	dc_put_string(out, GetConfigOption("timezone_abbreviations", false, false));
 }
 
 static void
@@ -144,7 +152,8 @@ dc_identity_of(const DcFunction *function, FunctionCallInfo fcinfo)
 	StringInfoData out;
 	DcIdentity	identity;
 	Oid			oids[] = {
-		MyDatabaseId, function->oid, function->collation, GetUserId(),
+		MyDatabaseId, function->oid, function->collation,
+		GetUserId(), GetSessionUserId(), GetOuterUserId(),
 	};
 	uint64		hashes[] = {
 		function->source_hash[0], function->source_hash[1],
@@ -154,6 +163,7 @@ dc_identity_of(const DcFunction *function, FunctionCallInfo fcinfo)
 	initStringInfo(&out);
 	dc_put(&out, oids, sizeof(oids));
 	dc_put(&out, hashes, sizeof(hashes));
+	dc_put_string(&out, dc_system_user());
 	dc_put_search_path(&out);
 	dc_put_settings(&out);
 	dc_put_vary(&out, function->options.vary);

@@ -8,16 +8,17 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
-#include "utils/fmgrprotos.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "coherence/dependency.h"
 #include "coherence/ledger.h"
+#include "coherence/writing.h"
 #include "function/compute.h"
 #include "function/identity.h"
 #include "function/lookup.h"
@@ -36,6 +37,12 @@ typedef struct DcCall
 	TimestampTz now;
 } DcCall;
 
+static Size
+dc_max_entry_bytes(void)
+{
+	return (Size) dc_max_entry_size * 1024;
+}
+
 /* Once a session. */
 static void
 dc_warn_not_preloaded(void)
@@ -50,8 +57,23 @@ dc_warn_not_preloaded(void)
 			 errhint("Add dashboard_cache to shared_preload_libraries and restart the server.")));
 }
 
+/* Are the arguments larger than a result may be?  Does not fetch them. */
+static bool
+dc_arguments_too_large(const DcFunction *function, FunctionCallInfo fcinfo)
+{
+	Size		size = 0;
+
+	for (int i = 0; i < function->n_args; i++)
+	{
+		if (function->args[i].length == -1 && !fcinfo->args[i].isnull)
+			size += toast_raw_datum_size(fcinfo->args[i].value);
+	}
+	return size > dc_max_entry_bytes();
+}
+
 static DcReason
-dc_pass_by(Snapshot snapshot)
+dc_pass_by(const DcFunction *function, FunctionCallInfo fcinfo,
+		   Snapshot snapshot)
 {
 	if (dc_shared == NULL)
 	{
@@ -71,13 +93,11 @@ dc_pass_by(Snapshot snapshot)
 	if (snapshot->snapshot_type != SNAPSHOT_MVCC)
 		return DC_REASON_SNAPSHOT_MOVED;
 
-	/*
-	 * A trigger that fires before ours sees rows that this transaction has
-	 * written and not invalidated yet.
-	 */
-	if (TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
-		DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) > 0)
+	/* It may see rows that this transaction has not invalidated yet. */
+	if (dc_sees_unannounced(snapshot))
 		return DC_REASON_OWN_WRITES;
+	if (dc_arguments_too_large(function, fcinfo))
+		return DC_REASON_TOO_LARGE;
 	return DC_REASON_NONE;
 }
 
@@ -92,10 +112,10 @@ dc_expires_at(const DcFunction *function, TimestampTz now)
 	return ttl == DC_TTL_INFINITE ? DT_NOEND : now + ttl;
 }
 
-/* Why the result may not be kept, if so. */
+/* Why the result may not be kept, whatever the entry would depend on. */
 static DcReason
 dc_keep_out(const DcCall *call, const DcResult *result,
-			const DcReading *reading, const DcDependencies *dependencies)
+			const DcReading *reading)
 {
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		return DC_REASON_OWN_ID;
@@ -103,31 +123,32 @@ dc_keep_out(const DcCall *call, const DcResult *result,
 		return DC_REASON_TEMPORARY;
 	if (reading->row_security && call->function->options.vary == NIL)
 		return DC_REASON_ROW_SECURITY;
-	if (result->isnull && !call->function->options.cache_nulls)
-		return DC_REASON_NULL;
-	if (result->size > (Size) dc_max_entry_size * 1024)
-		return DC_REASON_TOO_LARGE;
-
 	if (reading->snapshot_moved)
 		return DC_REASON_SNAPSHOT_MOVED;
-
-	/*
-	 * A part of it was read in a newer snapshot.  That is as good as ours if
-	 * nothing that the entry depends on has come between the two.
-	 */
-	if (reading->newest != NULL)
-	{
-		DcDependencies newest = *dependencies;
-
-		newest.stamp = reading->newest;
-		if (!dc_ledger_valid(&newest, &call->reader))
-			return DC_REASON_SNAPSHOT_MOVED;
-	}
+	if (result->isnull && !call->function->options.cache_nulls)
+		return DC_REASON_NULL;
+	if (result->size + call->identity.length > dc_max_entry_bytes())
+		return DC_REASON_TOO_LARGE;
 	return DC_REASON_NONE;
 }
 
-static void
-dc_fill(DcCall *call, const DcResult *result, const DcReading *reading)
+/*
+ * A part of it may have been read in a newer snapshot.  That is as good as ours
+ * if nothing that the entry depends on has come between the two.
+ */
+static bool
+dc_newest_agrees(const DcCall *call, const DcReading *reading,
+				 const DcDependencies *dependencies)
+{
+	DcDependencies newest = *dependencies;
+
+	newest.stamp = reading->newest;
+	return newest.stamp == NULL || dc_ledger_valid(&newest, &call->reader);
+}
+
+/* Keeps the result, or says why not. */
+static DcReason
+dc_keep(DcCall *call, const DcResult *result, const DcReading *reading)
 {
 	DcFunction *function = call->function;
 	StringInfo	key = dc_key_of(function, call->fcinfo);
@@ -141,29 +162,39 @@ dc_fill(DcCall *call, const DcResult *result, const DcReading *reading)
 		},
 		.expires_at = dc_expires_at(function, call->now),
 	};
-	DcReason	reason;
 
+	if (key->len > DC_MAX_KEY)
+		return DC_REASON_TOO_LARGE;
 	fill.dependencies.tags = dc_tags_of(function, call->fcinfo, key,
 										&fill.dependencies.n_tags);
-	reason = dc_keep_out(call, result, reading, &fill.dependencies);
-	if (reason == DC_REASON_NONE)
+	if (!dc_newest_agrees(call, reading, &fill.dependencies))
+		return DC_REASON_SNAPSHOT_MOVED;
+
+	fill.value = dc_result_flatten(function, result);
+	fill.value.row_security = reading->row_security;
+	switch (dc_store_fill(&fill))
 	{
-		fill.value = dc_result_flatten(function, result);
-		fill.value.row_security = reading->row_security;
-		switch (dc_store_fill(&fill))
-		{
-			case DC_FILLED:
-				dc_count(function->stats, DC_FILLS);
-				return;
-			case DC_NEWER_IS_THERE:
-				reason = DC_REASON_OLD_SNAPSHOT;
-				break;
-			case DC_NO_ROOM:
-				reason = DC_REASON_TOO_LARGE;
-				break;
-		}
+		case DC_NEWER_IS_THERE:
+			return DC_REASON_OLD_SNAPSHOT;
+		case DC_NO_ROOM:
+			return DC_REASON_TOO_LARGE;
+		case DC_FILLED:
+			break;
 	}
-	dc_count_reason(function->stats, reason);
+	return DC_REASON_NONE;
+}
+
+static void
+dc_fill(DcCall *call, const DcResult *result, const DcReading *reading)
+{
+	DcReason	reason = dc_keep_out(call, result, reading);
+
+	if (reason == DC_REASON_NONE)
+		reason = dc_keep(call, result, reading);
+	if (reason == DC_REASON_NONE)
+		dc_count(call->function->stats, DC_FILLS);
+	else
+		dc_count_reason(call->function->stats, reason);
 }
 
 /* Runs the query in the call's reading, whatever becomes of it. */
@@ -232,7 +263,7 @@ dc_call(DcFunction *function, FunctionCallInfo fcinfo)
 {
 	DcCall		call = {.function = function,.fcinfo = fcinfo};
 	Snapshot	snapshot = GetActiveSnapshot();
-	DcReason	reason = dc_pass_by(snapshot);
+	DcReason	reason = dc_pass_by(function, fcinfo, snapshot);
 	DcValue		value;
 
 	dc_reading_note_snapshot(snapshot);

@@ -22,6 +22,7 @@
 #include "utils/typcache.h"
 
 #include "compat.h"
+#include "function/layout.h"
 #include "function/result.h"
 
 /* How the columns of the query's rows become those of the result. */
@@ -91,14 +92,17 @@ dc_check_column_count(const DcFunction *function, int actual, int declared)
 						   actual, declared)));
 }
 
+/*
+ * A record that merely has as many fields is not a whole row: what is in it is
+ * known only when it is there.
+ */
 static DcShape
 dc_result_shape(const DcFunction *function, TupleDesc columns)
 {
 	if (!function->is_composite)
 		return DC_SHAPE_SCALAR;
-	if (columns->natts == 1 &&
-		getBaseType(TupleDescAttr(columns, 0)->atttypid) ==
-		getBaseType(function->result.oid))
+	if (columns->natts == 1 && function->result.oid != RECORDOID &&
+		TupleDescAttr(columns, 0)->atttypid == function->result.oid)
 		return DC_SHAPE_WHOLE_ROW;
 	return DC_SHAPE_COLUMNS;
 }
@@ -121,6 +125,13 @@ dc_result_check(const DcFunction *function, TupleDesc columns)
 				dc_result_mismatch(function, 1, type, function->result.oid);
 			break;
 		case DC_SHAPE_COLUMNS:
+			if (get_typtype(function->result.oid) == TYPTYPE_DOMAIN)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+						 errmsg("query of cached function \"%s\" does not return the declared type",
+								function->name),
+						 errhint("Return one column that is cast to the domain: \"ROW(...)::%s\".",
+								 format_type_be(function->result.oid))));
 			dc_check_column_count(function, columns->natts,
 								  dc_live_columns(declared));
 			for (int i = 0; i < declared->natts; i++)
@@ -180,7 +191,7 @@ dc_form_row(TupleDesc declared, TupleTableSlot *slot)
 	return dc_form_minimal_tuple(declared, values, nulls);
 }
 
-/* The row that the composite in the first column holds. */
+/* The row that a composite of the declared type holds. */
 static MinimalTuple
 dc_row_of_composite(TupleDesc declared, Datum composite)
 {
@@ -191,6 +202,18 @@ dc_row_of_composite(TupleDesc declared, Datum composite)
 	};
 	Datum	   *values = palloc(declared->natts * sizeof(Datum));
 	bool	   *nulls = palloc(declared->natts * sizeof(bool));
+	TupleDesc	actual;
+	bool		same;
+
+	actual = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+									HeapTupleHeaderGetTypMod(header));
+	same = dc_layout_add_columns(0, actual) ==
+		dc_layout_add_columns(0, declared);
+	ReleaseTupleDesc(actual);
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("type of a cached function's result was changed while it ran")));
 
 	heap_deform_tuple(&tuple, declared, values, nulls);
 	for (int i = 0; i < declared->natts; i++)

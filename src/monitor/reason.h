@@ -16,7 +16,7 @@ typedef enum DcReason
 	DC_REASON_STANDBY,			/* the snapshot is a standby's */
 	DC_REASON_SERIALIZABLE,		/* a hit would take no predicate locks */
 	DC_REASON_PARALLEL_WORKER,	/* it does not know its leader's writes */
-	DC_REASON_OWN_WRITES,		/* this transaction invalidated the entry */
+	DC_REASON_OWN_WRITES,		/* this transaction's writes are in the way */
 
 	/* It was a miss, and the result was not kept. */
 	DC_REASON_OWN_ID,			/* the transaction may see its own rows */
@@ -24,7 +24,7 @@ typedef enum DcReason
 	DC_REASON_ROW_SECURITY,		/* policies decided, and there is no #vary */
 	DC_REASON_SNAPSHOT_MOVED,	/* a part of it saw newer data than the rest */
 	DC_REASON_OLD_SNAPSHOT,		/* a newer result is there */
-	DC_REASON_TOO_LARGE,		/* beyond dashboard_cache.max_entry_size */
+	DC_REASON_TOO_LARGE,		/* result, key or arguments */
 	DC_REASON_NULL,				/* NULL, without #cache_nulls */
 	DC_REASON_ERROR,			/* the query failed */
 	DC_N_REASONS

@@ -3,9 +3,9 @@
  *		Counts what becomes of the calls of each cached function.
  *
  * The rows are a fixed array in shared memory, found by hash and claimed by
- * compare-and-swap, so counting takes no lock and allocates nothing.  A row
- * stays its function's until the server stops.  A count that races with a
- * reset may be lost.
+ * compare-and-swap, so counting takes no lock and allocates nothing.  When no
+ * row is free, one of a function that was dropped is taken over.  A count that
+ * races with that, or with a reset, may be lost.
  */
 #include "postgres.h"
 
@@ -68,6 +68,34 @@ dc_stats_shmem_init(void)
 	}
 }
 
+/* Is it a function of this database? */
+static bool
+dc_stats_is_here(DcStats *stats)
+{
+	uint64		function = pg_atomic_read_u64(&stats->function);
+
+	return function != 0 && (Oid) (function >> 32) == MyDatabaseId;
+}
+
+static bool
+dc_function_exists(Oid function)
+{
+	return SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(function));
+}
+
+/* Gives the row of a function of this database that is gone to another. */
+static bool
+dc_stats_take_over(DcStats *stats, uint64 wanted)
+{
+	uint64		there = pg_atomic_read_u64(&stats->function);
+
+	if (!dc_stats_is_here(stats) || dc_function_exists((Oid) there) ||
+		!pg_atomic_compare_exchange_u64(&stats->function, &there, wanted))
+		return false;
+	dc_stats_zero(stats);
+	return true;
+}
+
 DcStats    *
 dc_stats_of(Oid function)
 {
@@ -83,6 +111,11 @@ dc_stats_of(Oid function)
 			there == wanted)
 			return stats;
 	}
+	for (int i = 0; i < DC_STATS_ROWS - 1; i++)
+	{
+		if (dc_stats_take_over(&rows[i], wanted))
+			return &rows[i];
+	}
 	return &rows[DC_STATS_ROWS - 1];
 }
 
@@ -96,21 +129,6 @@ void
 dc_count_reason(DcStats *stats, DcReason reason)
 {
 	pg_atomic_fetch_add_u64(&stats->reasons[reason], 1);
-}
-
-/* Is it a function of this database? */
-static bool
-dc_stats_is_here(DcStats *stats)
-{
-	uint64		function = pg_atomic_read_u64(&stats->function);
-
-	return function != 0 && (Oid) (function >> 32) == MyDatabaseId;
-}
-
-static bool
-dc_function_exists(Oid function)
-{
-	return SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(function));
 }
 
 static Datum

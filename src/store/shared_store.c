@@ -282,9 +282,12 @@ dc_row_lock(DcRow *row, LWLockMode mode)
 	if (!DsaPointerIsValid(row->entry))
 		return NULL;
 	LWLockAcquire(lock, mode);
-	if (DsaPointerIsValid(row->entry) &&
-		row->hash[0] == hash[0] && row->hash[1] == hash[1])
-		return lock;
+	if (DsaPointerIsValid(row->entry))
+	{
+		pg_read_barrier();
+		if (row->hash[0] == hash[0] && row->hash[1] == hash[1])
+			return lock;
+	}
 	LWLockRelease(lock);
 	return NULL;
 }
@@ -371,6 +374,7 @@ dc_store_install(const uint64 *hash, dsa_pointer pointer, int *spare)
 		*spare = DC_NO_ROW;
 		row = &store->rows[element->row];
 		memcpy(row->hash, hash, sizeof(row->hash));
+		pg_write_barrier();		/* who sees the entry sees its hash */
 		pg_atomic_fetch_add_u32(&store->n_used, 1);
 	}
 	else

@@ -21,7 +21,9 @@ UPDATE by_glob SET v = v + 1 WHERE k = :k AND i = 20 + :client_id;
 \else
 SELECT write_by_hand(:k, 20 + :client_id, :how);
 \endif
+SELECT pg_advisory_lock(:client_id);
 PREPARE TRANSACTION ':client_id.:k';
+SELECT pg_advisory_unlock(:client_id);
 \endif
 SELECT compare(1, :k, :d);
 SELECT compare(6, :k, :d);

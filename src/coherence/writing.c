@@ -1,0 +1,138 @@
+/*
+ * writing.c
+ *		Counts the statements of this session that are in the middle of their
+ *		writes.
+ *
+ * A statement's triggers fire at its end, or one after the other.  Until the
+ * last of them has, a VOLATILE function that the statement or a trigger calls
+ * can see rows that are not on any tag.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "tcop/utility.h"
+
+#include "coherence/writing.h"
+#include "compat.h"
+
+static int	depth = 0;
+static CommandId outermost = 0; /* what the outermost of them writes as */
+
+static ExecutorRun_hook_type previous_executor_run = NULL;
+static ExecutorFinish_hook_type previous_executor_finish = NULL;
+static ProcessUtility_hook_type previous_process_utility = NULL;
+
+/* The statement's own snapshot, and those before it, see nothing of it. */
+bool
+dc_sees_unannounced(Snapshot snapshot)
+{
+	return depth > 0 && snapshot->curcid > outermost;
+}
+
+static void
+dc_begin_writing(CommandId command)
+{
+	if (depth++ == 0)
+		outermost = command;
+}
+
+static bool
+dc_query_writes(const QueryDesc *query)
+{
+	return query->operation != CMD_SELECT ||
+		query->plannedstmt->hasModifyingCTE;
+}
+
+static void
+dc_executor_run(DC_EXECUTOR_RUN_PARAMETERS)
+{
+	ExecutorRun_hook_type run = previous_executor_run ?
+	previous_executor_run : standard_ExecutorRun;
+
+	if (!dc_query_writes(queryDesc))
+	{
+		run(DC_EXECUTOR_RUN_ARGUMENTS);
+		return;
+	}
+	dc_begin_writing(queryDesc->snapshot->curcid);
+	PG_TRY();
+	{
+		run(DC_EXECUTOR_RUN_ARGUMENTS);
+	}
+	PG_FINALLY();
+	{
+		depth--;
+	}
+	PG_END_TRY();
+}
+
+/* AFTER triggers fire here. */
+static void
+dc_executor_finish(QueryDesc *query)
+{
+	ExecutorFinish_hook_type finish = previous_executor_finish ?
+	previous_executor_finish : standard_ExecutorFinish;
+
+	if (!dc_query_writes(query))
+	{
+		finish(query);
+		return;
+	}
+	dc_begin_writing(query->snapshot->curcid);
+	PG_TRY();
+	{
+		finish(query);
+	}
+	PG_FINALLY();
+	{
+		depth--;
+	}
+	PG_END_TRY();
+}
+
+static bool
+dc_utility_writes(const Node * statement)
+{
+	return IsA(statement, TruncateStmt) ||
+		(IsA(statement, CopyStmt) && ((const CopyStmt *) statement)->is_from);
+}
+
+static void
+dc_process_utility(PlannedStmt *statement, const char *source,
+				   bool read_only_tree, ProcessUtilityContext context,
+				   ParamListInfo parameters, QueryEnvironment * environment,
+				   DestReceiver *dest, QueryCompletion * completion)
+{
+	ProcessUtility_hook_type process = previous_process_utility ?
+	previous_process_utility : standard_ProcessUtility;
+
+	if (!dc_utility_writes(statement->utilityStmt))
+	{
+		process(statement, source, read_only_tree, context, parameters,
+				environment, dest, completion);
+		return;
+	}
+	dc_begin_writing(GetCurrentCommandId(false));
+	PG_TRY();
+	{
+		process(statement, source, read_only_tree, context, parameters,
+				environment, dest, completion);
+	}
+	PG_FINALLY();
+	{
+		depth--;
+	}
+	PG_END_TRY();
+}
+
+void
+dc_writing_register(void)
+{
+	previous_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = dc_executor_run;
+	previous_executor_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = dc_executor_finish;
+	previous_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = dc_process_utility;
+}

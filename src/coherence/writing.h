@@ -1,0 +1,18 @@
+/*
+ * writing.h
+ *		Is a statement of this session in the middle of its writes?
+ */
+#ifndef DC_WRITING_H
+#define DC_WRITING_H
+
+#include "utils/snapshot.h"
+
+extern void dc_writing_register(void);
+
+/*
+ * If so, and the snapshot is a later one: it may see rows that no trigger has
+ * announced yet.
+ */
+extern bool dc_sees_unannounced(Snapshot snapshot);
+
+#endif							/* DC_WRITING_H */
