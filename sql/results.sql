@@ -111,6 +111,19 @@ SELECT f_pair_value();
 ALTER TABLE wide ADD COLUMN more int DEFAULT 5;
 SELECT (f_row()).more, (f_row()).id;
 
+-- nor is a call that is under way given the new layout
+CREATE TYPE changing AS (a text, b text);
+CREATE FUNCTION change(n int) RETURNS text LANGUAGE plpgsql VOLATILE AS $$ BEGIN
+	IF n > 0 THEN
+		ALTER TYPE changing ADD ATTRIBUTE more text;
+		BEGIN PERFORM changed(0); EXCEPTION WHEN OTHERS THEN NULL; END;
+	END IF;
+	RETURN n;
+END $$;
+CREATE FUNCTION changed(n int) RETURNS SETOF changing LANGUAGE cached STABLE AS $$
+SELECT 'v', change(CASE WHEN i = 2 THEN n ELSE 0 END) FROM generate_series(1, 3) i $$;
+SELECT a, b FROM changed(1);
+
 -- an error leaves nothing behind
 CREATE FUNCTION failing(divisor int) RETURNS int LANGUAGE cached STABLE AS 'SELECT 10 / divisor';
 SELECT failing(0);

@@ -166,6 +166,39 @@ is(call($standby), "$total: miss",
 is(call($standby), "$total: hit", 'and the next entry is kept');
 
 is(logged_errors($standby, $log), '', 'the server logged no other error');
-
 $standby->stop;
+
+# A former primary whose first act is to make room for a new glob, before
+# anybody has asked for an entry, the worker included.
+my $former = new_node(
+	'former',
+	allows_streaming => 1,
+	settings => "max_worker_processes = 0\n");
+create_example($former);
+$former->safe_psql('postgres',
+	join(';',
+		map { "SELECT dashboard_cache.invalidate_pattern('x?$_')" }
+		  (1 .. 300)));
+call($former);
+is(call($former), '10: hit', 'an entry, and as many globs as there is room for');
+$former->backup('backup');
+my $successor = PostgreSQL::Test::Cluster->new('successor');
+$successor->init_from_backup($former, 'backup', has_streaming => 1);
+$successor->start;
+$former->wait_for_catchup($successor);
+$former->stop;
+$successor->promote;
+$successor->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
+write_sale($successor, 1);
+demote($former, $successor);
+$successor->stop;
+$former->promote;
+$former->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
+$former->safe_psql('postgres',
+	q{SELECT dashboard_cache.invalidate_pattern('y?1')});
+is(call($former), '11: miss',
+	'nothing old is served after another glob has taken a place');
+is(call($former), '11: hit', 'and new entries are');
+
+$former->stop;
 done_testing();
