@@ -81,10 +81,21 @@ is( $standby->safe_psql('postgres',
 # Promotion
 #
 
-# A transaction whose snapshot is from before the promotion.
+# A transaction whose snapshot is from before the promotion, and does not see a
+# write that is committed by then.
+my $writer = $primary->background_psql('postgres');
+$writer->query_safe('BEGIN; INSERT INTO sales VALUES (7)');
+write_sale($primary, 1);
+$total += 1;
+$primary->wait_for_catchup($standby);
 my $old = $standby->background_psql('postgres');
 $old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
 my $old_result = $old->query_safe($select);
+like($old_result, qr/^$total in run /, 'a snapshot on a standby');
+$writer->query_safe('COMMIT');
+$writer->quit;
+$total += 7;
+$primary->wait_for_catchup($standby);
 
 # The primary stops first and is a standby later.
 $primary->stop;
@@ -94,13 +105,15 @@ $standby->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
 
 is(call($standby), "$total: miss", 'first call after a promotion is a miss');
 is(call($standby), "$total: hit", 'second call after a promotion is served');
+is($old->query_safe($select),
+	$old_result, 'a snapshot from before the promotion sees what it saw');
 write_sale($standby, 1);
 $total += 1;
 is(call($standby), "$total: miss", 'a write after a promotion invalidates');
 is(call($standby), "$total: hit", 'and the next entry is kept');
 
 is($old->query_safe($select),
-	$old_result, 'a snapshot from before the promotion sees what it saw');
+	$old_result, 'and so it does after a write');
 $old->query_safe('COMMIT');
 is(call($standby), "$total: hit",
 	'and leaves no entry of its own behind');
