@@ -10,14 +10,16 @@ ALL_HEADERS = $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(SOURCES))
 PG_CPPFLAGS = -I$(srcdir)/src
 
-# Each kind of test runs on a preloaded server of its own.
+# Each kind of test runs on a preloaded server of its own, whatever the locale
+# that it is run in.
+TEST_LOCALE = --no-locale --encoding=UTF8
 TEST_CONFIG = $(srcdir)/test/dashboard_cache.conf
 REGRESS = $(patsubst $(srcdir)/expected/%.out,%,$(sort $(wildcard $(srcdir)/expected/*.out)))
 REGRESS_OPTS = --temp-instance=./tmp_check --temp-config=$(TEST_CONFIG) \
-	--inputdir=$(srcdir)
+	--inputdir=$(srcdir) $(TEST_LOCALE)
 ISOLATION = $(patsubst $(srcdir)/test/specs/%.spec,%,$(sort $(wildcard $(srcdir)/test/specs/*.spec)))
 ISOLATION_OPTS = --temp-instance=./tmp_check_iso --temp-config=$(TEST_CONFIG) \
-	--inputdir=$(srcdir)/test --load-extension=dashboard_cache
+	--inputdir=$(srcdir)/test --load-extension=dashboard_cache $(TEST_LOCALE)
 TAP_TESTS = 1
 PROVE_TESTS = $(wildcard $(srcdir)/test/t/*.pl)
 export TEMP_CONFIG = $(abspath $(TEST_CONFIG))

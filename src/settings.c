@@ -66,15 +66,16 @@ dc_settings_define(void)
 							&dc_max_entry_size, 16 * 1024, 1, 1024 * 1024,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
-	/* The server refuses to define it later. */
-	if (process_shared_preload_libraries_in_progress)
-		DefineCustomIntVariable("dashboard_cache.shared_memory_size",
-								"Memory for the cached results of all databases.",
-								"0 turns the shared-memory tier off.",
-								&dc_shared_memory_size, 64 * 1024, 0,
-								DC_MAX_STORE_KB,
-								PGC_POSTMASTER, GUC_UNIT_KB,
-								dc_check_shared_memory_size, NULL, NULL);
+	/* When not preloaded, the server refuses to define it as it should be. */
+	DefineCustomIntVariable("dashboard_cache.shared_memory_size",
+							"Memory for the cached results of all databases.",
+							"0 turns the shared-memory tier off.",
+							&dc_shared_memory_size, 64 * 1024, 0,
+							DC_MAX_STORE_KB,
+							process_shared_preload_libraries_in_progress ?
+							PGC_POSTMASTER : PGC_SIGHUP,
+							GUC_UNIT_KB,
+							dc_check_shared_memory_size, NULL, NULL);
 
 	MarkGUCPrefixReserved("dashboard_cache");
 }

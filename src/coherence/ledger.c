@@ -48,6 +48,8 @@ typedef struct DcLedger
 
 static DcLedger *ledger = NULL;
 
+static void dc_raise(uint64 horizon);
+
 Size
 dc_ledger_shmem_size(void)
 {
@@ -123,11 +125,19 @@ dc_ledger_begin(void)
 		horizon = ledger->saved_horizon;
 	else
 		horizon = U64FromFullTransactionId(ReadNextFullTransactionId()) - 1;
-	dc_ledger_raise_horizon(horizon);
+	dc_raise(horizon);
 }
 
+/* It may be the first that is heard of the ledger: 0 must not be lost. */
 void
 dc_ledger_raise_horizon(uint64 horizon)
+{
+	dc_ledger_begin();
+	dc_raise(horizon);
+}
+
+static void
+dc_raise(uint64 horizon)
 {
 	uint64		old = pg_atomic_read_u64(&ledger->horizon);
 

@@ -292,8 +292,8 @@ dc_row_lock(DcRow *row, LWLockMode mode)
 	return NULL;
 }
 
-/* Evicts one entry; false if the hand found none in two rounds. */
-static bool
+/* Evicts one entry and returns its size; 0 if the hand found none. */
+static Size
 dc_store_evict(void)
 {
 	for (int i = 0; i < 2 * store->n_rows; i++)
@@ -301,6 +301,7 @@ dc_store_evict(void)
 		uint32		hand = pg_atomic_fetch_add_u32(&store->hand, 1);
 		DcRow	   *row = &store->rows[hand % store->n_rows];
 		LWLock	   *lock;
+		Size		size;
 
 		if (!DsaPointerIsValid(row->entry) ||
 			pg_atomic_exchange_u32(&row->referenced, 0) != 0)
@@ -308,25 +309,38 @@ dc_store_evict(void)
 		lock = dc_row_lock(row, LW_EXCLUSIVE);
 		if (lock == NULL)
 			continue;
+		size = ((DcEntry *) dsa_get_address(area, row->entry))->size;
 		dc_row_drop(row);
 		LWLockRelease(lock);
-		return true;
+		return size;
 	}
-	return false;
+	return 0;
 }
 
+/*
+ * What is evicted need not lie side by side, so room is not certain.  One
+ * result shall not empty the whole tier in vain: there is an end to trying.
+ */
 static dsa_pointer
 dc_store_allocate(Size size)
 {
+	Size		area_size = dc_store_area_size();
+	Size		limit = Max(2 * size, area_size / 8);
+	Size		evicted = 0;
+	Size		last;
 	dsa_pointer entry;
 
-	if (size > dc_store_area_size() / 2)
+	if (size > area_size / 2)
 		return InvalidDsaPointer;
 	do
 	{
 		entry = dsa_allocate_extended(area, size,
 									  DSA_ALLOC_NO_OOM | DSA_ALLOC_HUGE);
-	} while (!DsaPointerIsValid(entry) && dc_store_evict());
+		if (DsaPointerIsValid(entry) || evicted > limit)
+			break;
+		last = dc_store_evict();
+		evicted += last;
+	} while (last > 0);
 	return entry;
 }
 
@@ -338,7 +352,7 @@ dc_store_allocate_row(void)
 	do
 	{
 		row = dc_row_take();
-	} while (row == DC_NO_ROW && dc_store_evict());
+	} while (row == DC_NO_ROW && dc_store_evict() > 0);
 	return row;
 }
 
@@ -346,12 +360,12 @@ dc_store_allocate_row(void)
  * Filling.
  */
 
-static uint64
-dc_stored_xmax(dsa_pointer pointer)
+static const DcStamp *
+dc_stored_stamp(dsa_pointer pointer)
 {
 	const DcEntry *entry = dsa_get_address(area, pointer);
 
-	return dc_entry_dependencies(entry).stamp->xmax;
+	return dc_entry_dependencies(entry).stamp;
 }
 
 /*
@@ -380,7 +394,8 @@ dc_store_install(const uint64 *hash, dsa_pointer pointer, int *spare)
 	else
 	{
 		row = &store->rows[element->row];
-		if (dc_stored_xmax(row->entry) > dc_stored_xmax(pointer))
+		if (dc_stamp_is_later(dc_stored_stamp(row->entry),
+							  dc_stored_stamp(pointer)))
 			return DC_NEWER_IS_THERE;
 		dsa_free(area, row->entry);
 	}
