@@ -3,11 +3,11 @@
  *		Asks for the shared memory and sets it up: the only place with
  *		shared-memory hooks.
  *
- * Lock order: a partition lock of the store, or the pattern lock; inside them
- * the DSA area's locks; inside all, spinlocks (a ledger slot's, the free
- * rows').  No two partition locks are held at once, and nothing that can wait
- * for anything else, allocate outside of the area or raise an error is done
- * under any of them, but for the copy of a hit's value.
+ * Lock order: a partition lock of the store, or the pattern lock; inside a
+ * partition lock, the page lock; inside all, spinlocks (a ledger slot's, the
+ * free rows').  No two partition locks are held at once, and nothing that can
+ * wait for anything else, allocate or raise an error is done under any of
+ * them, but for the copy of a hit's value.
  */
 #include "postgres.h"
 
@@ -24,7 +24,7 @@
 #include "store/shared_store.h"
 
 #define DC_TRANCHE "dashboard_cache"
-#define DC_N_LOCKS (DC_PARTITIONS + 1)
+#define DC_N_LOCKS (DC_PARTITIONS + 2)
 
 DcShared   *dc_shared = NULL;
 
@@ -61,10 +61,9 @@ dc_shmem_startup(void)
 		LWLockPadded *locks = GetNamedLWLockTranche(DC_TRANCHE);
 
 		dc_shared->pattern_lock = &locks[DC_PARTITIONS].lock;
+		dc_shared->page_lock = &locks[DC_PARTITIONS + 1].lock;
 		dc_shared->partition_locks = locks;
-		dc_shared->dsa_tranche = LWLockNewTrancheId();
 	}
-	LWLockRegisterTranche(dc_shared->dsa_tranche, "dashboard_cache_dsa");
 	dc_ledger_shmem_init();
 	dc_patterns_shmem_init();
 	dc_dependency_shmem_init();

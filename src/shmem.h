@@ -13,8 +13,8 @@
 typedef struct DcShared
 {
 	LWLock	   *pattern_lock;
+	LWLock	   *page_lock;
 	LWLockPadded *partition_locks;	/* DC_PARTITIONS of them */
-	int			dsa_tranche;
 } DcShared;
 
 /* NULL when the library was not preloaded. */

@@ -1,21 +1,21 @@
 /*
  * shared_store.c
  *		Entries in shared memory: a hash table of fixed size, with the entries
- *		in a DSA area beside it.
+ *		in pages beside it.
  *
  * The server's own shared hash table leads from an identity's hash to a row;
  * the row points to the entry.  The rows are an array, so that the clock's
  * hand can go around over it: a hit marks its row, and when room is needed the
  * hand takes the first row that has not been marked since it last came by.
  *
- * A table that is full, or an area, is never an error: something is evicted,
+ * A table that is full, or the pages, is never an error: something is evicted,
  * or the result is not kept.  That is why the table is a dynahash of fixed
  * size and no dshash, which throws when its area is full.
  *
  * Locks: a partition's lock protects the table's elements with the partition's
  * hashes, the rows that they lead to and the entries.  No two partition locks
- * are held at once; DSA's own locks and the spinlock of the free rows are
- * taken inside.  row->hash and row->entry may be read without the lock, as a
+ * are held at once; the page lock and the spinlock of the free rows are taken
+ * inside.  row->hash and row->entry may be read without the lock, as a
  * hint.
  */
 #include "postgres.h"
@@ -23,24 +23,29 @@
 #include "miscadmin.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
-#include "utils/dsa.h"
 #include "utils/hsearch.h"
-#include "utils/memutils.h"
 
 #include "coherence/pending.h"
 #include "settings.h"
 #include "shmem.h"
+#include "store/pages.h"
 #include "store/shared_store.h"
 
-/* There is a row for so many bytes of the tier's size. */
-#define DC_BYTES_PER_ROW 1024
+/* There is a row for so many bytes of the tier's size: an entry takes a page. */
+#define DC_BYTES_PER_ROW 4096
 
 #define DC_NO_ROW (-1)
+
+/* In how many places room for a large entry is made before giving up. */
+#define DC_WINDOWS 4
+
+/* Larger entries do not ask the clock what to evict. */
+#define DC_CLOCK_PAGES 16
 
 typedef struct DcRow
 {
 	uint64		hash[2];		/* of the identity */
-	dsa_pointer entry;			/* DcEntry; invalid: the row is free */
+	DcPage		entry;			/* where it lies; 0: the row is free */
 	pg_atomic_uint32 referenced;	/* hit since the hand came by? */
 	int			next_free;		/* under free_lock */
 } DcRow;
@@ -59,13 +64,12 @@ typedef struct DcStore
 	int			first_free;
 	pg_atomic_uint32 hand;
 	pg_atomic_uint32 n_used;	/* a hint */
-	void	   *area;			/* where the DSA area lies, in this block */
+	pg_atomic_uint64 window;	/* where to make room for a large entry next */
 	DcRow		rows[FLEXIBLE_ARRAY_MEMBER];
 } DcStore;
 
 static DcStore *store = NULL;
 static HTAB *table = NULL;
-static dsa_area *area = NULL;	/* this process's */
 
 static Size
 dc_store_bytes(void)
@@ -88,7 +92,7 @@ dc_store_index_size(void)
 
 /* What is left of the tier's size for the entries. */
 static Size
-dc_store_area_size(void)
+dc_store_pages_size(void)
 {
 	return dc_store_bytes() - dc_store_index_size() -
 		hash_estimate_size(dc_store_n_rows(), sizeof(DcElement));
@@ -117,6 +121,7 @@ dc_store_shmem_init(void)
 		.num_partitions = DC_PARTITIONS,
 	};
 	int			n_rows = dc_store_n_rows();
+	char	   *pages;
 	bool		found;
 
 	if (dc_shared_memory_size == 0)
@@ -125,49 +130,39 @@ dc_store_shmem_init(void)
 						  HASH_ELEM | HASH_FUNCTION | HASH_PARTITION |
 						  HASH_FIXED_SIZE);
 	store = ShmemInitStruct("dashboard_cache store",
-							dc_store_index_size() + dc_store_area_size(),
+							dc_store_index_size() + dc_store_pages_size(),
 							&found);
+	pages = (char *) store + dc_store_index_size();
+	dc_pages_use(pages, dc_store_pages_size());
 	if (found)
 		return;
 
+	dc_pages_init(pages, dc_store_pages_size());
 	store->n_rows = n_rows;
 	SpinLockInit(&store->free_lock);
 	store->first_free = 0;
 	pg_atomic_init_u32(&store->hand, 0);
 	pg_atomic_init_u32(&store->n_used, 0);
+	pg_atomic_init_u64(&store->window, 0);
 	for (int i = 0; i < n_rows; i++)
 	{
-		store->rows[i].entry = InvalidDsaPointer;
+		store->rows[i].entry = 0;
 		pg_atomic_init_u32(&store->rows[i].referenced, 0);
 		store->rows[i].next_free = i + 1 < n_rows ? i + 1 : DC_NO_ROW;
 	}
-	store->area = (char *) store + dc_store_index_size();
-	area = dsa_create_in_place(store->area, dc_store_area_size(),
-							   dc_shared->dsa_tranche, NULL);
-	dsa_pin(area);
-	dsa_set_size_limit(area, dc_store_area_size());
-	dsa_detach(area);
-	area = NULL;
+}
+
+/* The entry that begins on the page. */
+static DcEntry *
+dc_entry_at(DcPage page)
+{
+	return dc_page_address(page);
 }
 
 static void
-dc_store_attach(void)
+dc_entry_free(DcPage page)
 {
-	MemoryContext old_context;
-
-	if (likely(area != NULL))
-		return;
-	old_context = MemoryContextSwitchTo(TopMemoryContext);
-	area = dsa_attach_in_place(store->area, NULL);
-	dsa_pin_mapping(area);
-	MemoryContextSwitchTo(old_context);
-}
-
-static void
-dc_store_detach(void)
-{
-	dsa_detach(area);
-	area = NULL;
+	dc_pages_put(page, dc_pages_for(dc_entry_at(page)->size));
 }
 
 static LWLock *
@@ -211,13 +206,12 @@ dc_store_find(const DcIdentity *identity, const DcReader *reader,
 	DcOutcome	outcome = DC_ABSENT;
 	DcElement  *element;
 
-	dc_store_attach();
 	LWLockAcquire(lock, LW_SHARED);
 	element = dc_table_search(identity->hash, HASH_FIND, NULL);
 	if (element != NULL)
 	{
 		DcRow	   *row = &store->rows[element->row];
-		const DcEntry *entry = dsa_get_address(area, row->entry);
+		const DcEntry *entry = dc_entry_at(row->entry);
 
 		if (dc_entry_is(entry, identity))
 			outcome = dc_store_judge(entry, reader, now);
@@ -263,8 +257,8 @@ static void
 dc_row_drop(DcRow *row)
 {
 	dc_table_search(row->hash, HASH_REMOVE, NULL);
-	dsa_free(area, row->entry);
-	row->entry = InvalidDsaPointer;
+	dc_entry_free(row->entry);
+	row->entry = 0;
 	dc_row_release(row - store->rows);
 	pg_atomic_fetch_sub_u32(&store->n_used, 1);
 }
@@ -279,10 +273,10 @@ dc_row_lock(DcRow *row, LWLockMode mode)
 	uint64		hash[2] = {row->hash[0], row->hash[1]};
 	LWLock	   *lock = dc_partition_lock(hash);
 
-	if (!DsaPointerIsValid(row->entry))
+	if (row->entry == 0)
 		return NULL;
 	LWLockAcquire(lock, mode);
-	if (DsaPointerIsValid(row->entry))
+	if (row->entry != 0)
 	{
 		pg_read_barrier();
 		if (row->hash[0] == hash[0] && row->hash[1] == hash[1])
@@ -303,13 +297,13 @@ dc_store_evict(void)
 		LWLock	   *lock;
 		Size		size;
 
-		if (!DsaPointerIsValid(row->entry) ||
+		if (row->entry == 0 ||
 			pg_atomic_exchange_u32(&row->referenced, 0) != 0)
 			continue;
 		lock = dc_row_lock(row, LW_EXCLUSIVE);
 		if (lock == NULL)
 			continue;
-		size = ((DcEntry *) dsa_get_address(area, row->entry))->size;
+		size = ((DcEntry *) dc_entry_at(row->entry))->size;
 		dc_row_drop(row);
 		LWLockRelease(lock);
 		return size;
@@ -317,31 +311,63 @@ dc_store_evict(void)
 	return 0;
 }
 
+/* Evicts all that lies, in whole or in part, on these pages. */
+static void
+dc_store_evict_window(DcPage first, Size n_pages)
+{
+	for (int i = 0; i < store->n_rows; i++)
+	{
+		DcRow	   *row = &store->rows[i];
+		LWLock	   *lock = dc_row_lock(row, LW_EXCLUSIVE);
+		DcPage		begin;
+		DcPage		end;
+
+		if (lock == NULL)
+			continue;
+		begin = row->entry;
+		end = begin + dc_pages_for(dc_entry_at(begin)->size);
+		if (begin < first + n_pages && end > first)
+			dc_row_drop(row);
+		LWLockRelease(lock);
+	}
+}
+
+/* Where to make room for so many pages, another place each time. */
+static DcPage
+dc_store_next_window(Size n_pages)
+{
+	uint64		n = pg_atomic_fetch_add_u64(&store->window, n_pages);
+
+	return 1 + n % (dc_pages_total() - n_pages);
+}
+
 /*
- * What is evicted need not lie side by side, so room is not certain.  One
- * result shall not empty the whole tier in vain: there is an end to trying.
+ * Evicts by the clock, about as much as is needed.  What that frees need not
+ * lie side by side, so what needs several pages then clears a window; and what
+ * needs many does so at once.
  */
-static dsa_pointer
+static DcPage
 dc_store_allocate(Size size)
 {
-	Size		area_size = dc_store_area_size();
-	Size		limit = Max(2 * size, area_size / 8);
+	Size		n_pages = dc_pages_for(size);
 	Size		evicted = 0;
-	Size		last;
-	dsa_pointer entry;
+	Size		last = 1;
+	DcPage		page;
 
-	if (size > area_size / 2)
-		return InvalidDsaPointer;
-	do
+	if (n_pages > dc_pages_total() / 2)
+		return 0;
+	while ((page = dc_pages_get(n_pages)) == 0 &&
+		   n_pages <= DC_CLOCK_PAGES && evicted < size && last > 0)
 	{
-		entry = dsa_allocate_extended(area, size,
-									  DSA_ALLOC_NO_OOM | DSA_ALLOC_HUGE);
-		if (DsaPointerIsValid(entry) || evicted > limit)
-			break;
 		last = dc_store_evict();
 		evicted += last;
-	} while (last > 0);
-	return entry;
+	}
+	for (int i = 0; page == 0 && i < DC_WINDOWS; i++)
+	{
+		dc_store_evict_window(dc_store_next_window(n_pages), n_pages);
+		page = dc_pages_get(n_pages);
+	}
+	return page;
 }
 
 static int
@@ -361,9 +387,9 @@ dc_store_allocate_row(void)
  */
 
 static const DcStamp *
-dc_stored_stamp(dsa_pointer pointer)
+dc_stored_stamp(DcPage pointer)
 {
-	const DcEntry *entry = dsa_get_address(area, pointer);
+	const DcEntry *entry = dc_entry_at(pointer);
 
 	return dc_entry_dependencies(entry).stamp;
 }
@@ -373,7 +399,7 @@ dc_stored_stamp(dsa_pointer pointer)
  * spare row is used if the hash has none yet.
  */
 static DcFillOutcome
-dc_store_install(const uint64 *hash, dsa_pointer pointer, int *spare)
+dc_store_install(const uint64 *hash, DcPage pointer, int *spare)
 {
 	DcElement  *element;
 	DcRow	   *row;
@@ -397,7 +423,7 @@ dc_store_install(const uint64 *hash, dsa_pointer pointer, int *spare)
 		if (dc_stamp_is_later(dc_stored_stamp(row->entry),
 							  dc_stored_stamp(pointer)))
 			return DC_NEWER_IS_THERE;
-		dsa_free(area, row->entry);
+		dc_entry_free(row->entry);
 	}
 	row->entry = pointer;
 	pg_atomic_write_u32(&row->referenced, 1);
@@ -406,7 +432,7 @@ dc_store_install(const uint64 *hash, dsa_pointer pointer, int *spare)
 
 /* Gives back what was not needed. */
 static DcFillOutcome
-dc_store_place(const uint64 *hash, dsa_pointer pointer)
+dc_store_place(const uint64 *hash, DcPage pointer)
 {
 	LWLock	   *lock = dc_partition_lock(hash);
 	int			spare = dc_store_allocate_row();
@@ -421,7 +447,7 @@ dc_store_place(const uint64 *hash, dsa_pointer pointer)
 	if (spare != DC_NO_ROW)
 		dc_row_release(spare);
 	if (outcome != DC_FILLED)
-		dsa_free(area, pointer);
+		dc_entry_free(pointer);
 	return outcome;
 }
 
@@ -429,13 +455,12 @@ DcFillOutcome
 dc_store_fill(const DcFill *fill)
 {
 	DcEntry		plan = dc_entry_plan(fill);
-	dsa_pointer pointer;
+	DcPage		pointer;
 
-	dc_store_attach();
 	pointer = dc_store_allocate(plan.size);
-	if (!DsaPointerIsValid(pointer))
+	if (pointer == 0)
 		return DC_NO_ROOM;
-	dc_entry_write(dsa_get_address(area, pointer), &plan, fill);
+	dc_entry_write(dc_entry_at(pointer), &plan, fill);
 	return dc_store_place(fill->identity->hash, pointer);
 }
 
@@ -446,7 +471,7 @@ dc_store_fill(const DcFill *fill)
 static bool
 dc_row_is_useless(const DcRow *row, const DcReader *reader, TimestampTz now)
 {
-	const DcEntry *entry = dsa_get_address(area, row->entry);
+	const DcEntry *entry = dc_entry_at(row->entry);
 
 	return dc_store_judge(entry, reader, now) != DC_HIT;
 }
@@ -456,7 +481,6 @@ dc_store_sweep(const DcReader *reader, TimestampTz now)
 {
 	if (store == NULL || pg_atomic_read_u32(&store->n_used) == 0)
 		return;
-	dc_store_attach();
 	for (int i = 0; i < store->n_rows; i++)
 	{
 		DcRow	   *row = &store->rows[i];
@@ -484,38 +508,35 @@ dc_store_save(FILE *file)
 	uint64		end[2] = {0, 0};
 
 	if (store != NULL)
-		dc_store_attach();
-	for (int i = 0; store != NULL && i < store->n_rows; i++)
-	{
-		DcRow	   *row = &store->rows[i];
-		DcEntry    *entry;
+		for (int i = 0; store != NULL && i < store->n_rows; i++)
+		{
+			DcRow	   *row = &store->rows[i];
+			DcEntry    *entry;
 
-		if (!DsaPointerIsValid(row->entry))
-			continue;
-		entry = dsa_get_address(area, row->entry);
-		if (fwrite(row->hash, sizeof(row->hash), 1, file) != 1 ||
-			fwrite(entry, entry->size, 1, file) != 1)
-			return false;
-	}
+			if (row->entry == 0)
+				continue;
+			entry = dc_entry_at(row->entry);
+			if (fwrite(row->hash, sizeof(row->hash), 1, file) != 1 ||
+				fwrite(entry, entry->size, 1, file) != 1)
+				return false;
+		}
 	return fwrite(end, sizeof(end), 1, file) == 1;
 }
 
 /* Reads one entry; the pointer is invalid if there is no room for it. */
 static bool
-dc_store_load_entry(FILE *file, dsa_pointer *pointer)
+dc_store_load_entry(FILE *file, DcPage *pointer)
 {
 	DcEntry		header;
 	char	   *entry;
 
-	*pointer = InvalidDsaPointer;
+	*pointer = 0;
 	if (fread(&header, sizeof(header), 1, file) != 1)
 		return false;
-	if (header.size <= dc_store_area_size() / 2)
-		*pointer = dsa_allocate_extended(area, header.size,
-										 DSA_ALLOC_NO_OOM | DSA_ALLOC_HUGE);
-	if (!DsaPointerIsValid(*pointer))
+	*pointer = dc_pages_get(dc_pages_for(header.size));
+	if (!(*pointer != 0))
 		return fseeko(file, header.size - sizeof(header), SEEK_CUR) == 0;
-	entry = dsa_get_address(area, *pointer);
+	entry = (char *) dc_entry_at(*pointer);
 	memcpy(entry, &header, sizeof(header));
 	return fread(entry + sizeof(header), header.size - sizeof(header), 1,
 				 file) == 1;
@@ -525,20 +546,18 @@ bool
 dc_store_load(FILE *file)
 {
 	uint64		hash[2];
-	dsa_pointer pointer;
+	DcPage		pointer;
 	bool		complete = false;
 
 	if (store == NULL)
 		return true;
-	dc_store_attach();
 	while (fread(hash, sizeof(hash), 1, file) == 1)
 	{
 		complete = hash[0] == 0 && hash[1] == 0;
 		if (complete || !dc_store_load_entry(file, &pointer))
 			break;
-		if (DsaPointerIsValid(pointer))
+		if (pointer != 0)
 			dc_store_place(hash, pointer);
 	}
-	dc_store_detach();
 	return complete;
 }
