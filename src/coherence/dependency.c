@@ -2,7 +2,7 @@
  * dependency.c
  *		Watches the plans that run inside a cached function's query.
  *
- * The executor's start hook sees every plan: those of views and SQL functions
+ * The executor's run hook sees every plan: those of views and SQL functions
  * that were inlined, and those that functions run for themselves.
  *
  * A parallel worker may run functions too.  What its leader has to know of
@@ -29,7 +29,7 @@
 
 static DcReading *current = NULL;
 static pg_atomic_uint32 *notes = NULL;	/* one for each process */
-static ExecutorStart_hook_type previous_executor_start = NULL;
+static ExecutorRun_hook_type previous_executor_run = NULL;
 
 Size
 dc_dependency_shmem_size(void)
@@ -84,6 +84,14 @@ dc_same_snapshot(Snapshot a, Snapshot b)
 		memcmp(a->xip, b->xip, a->xcnt * sizeof(TransactionId)) == 0;
 }
 
+/* Of two that this process took: was a taken before b? */
+static bool
+dc_is_older(Snapshot a, Snapshot b)
+{
+	return TransactionIdPrecedes(a->xmax, b->xmax) ||
+		(a->xmax == b->xmax && a->xcnt > b->xcnt);
+}
+
 /* Keeps the stamp, which is palloc'd, if it is the latest. */
 static void
 dc_reading_note_stamp(DcReading *reading, DcStamp *stamp)
@@ -100,8 +108,9 @@ dc_reading_note_stamp(DcReading *reading, DcStamp *stamp)
 
 /*
  * A VOLATILE function takes a new snapshot for each of its queries.  What it
- * reads may be newer than what the rest reads.  Snapshots of one process never
- * go back, so the latest says what all of them can have seen.
+ * reads may be newer than what the rest reads.  New snapshots of one process
+ * never go back, so the latest says what all of them can have seen; only a
+ * cursor that was opened before the call has an older one.
  */
 void
 dc_reading_note_snapshot(Snapshot snapshot)
@@ -113,6 +122,11 @@ dc_reading_note_snapshot(Snapshot snapshot)
 		snapshot->snapshot_type != SNAPSHOT_MVCC ||
 		dc_same_snapshot(snapshot, current->reader->snapshot))
 		return;
+	if (dc_is_older(snapshot, current->reader->snapshot))
+	{
+		current->snapshot_moved = true;
+		return;
+	}
 	old_context = MemoryContextSwitchTo(current->context);
 	dc_reader_init(&reader, snapshot);
 	dc_reading_note_stamp(current, dc_stamp_take(&reader));
@@ -153,27 +167,28 @@ dc_note_for_leader(QueryDesc *query)
 		pg_atomic_fetch_or_u32(&notes[dc_leader_process()], note);
 }
 
+/* Run and not started: a cursor may have been opened before. */
 static void
-dc_executor_start(QueryDesc *query, int flags)
+dc_executor_run(DC_EXECUTOR_RUN_PARAMETERS)
 {
 	if (IsParallelWorker())
-		dc_note_for_leader(query);
-	else if (current != NULL && (flags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		dc_note_for_leader(queryDesc);
+	else if (current != NULL)
 	{
-		dc_note_relations(query->plannedstmt);
-		dc_reading_note_snapshot(query->snapshot);
+		dc_note_relations(queryDesc->plannedstmt);
+		dc_reading_note_snapshot(queryDesc->snapshot);
 	}
-	if (previous_executor_start)
-		previous_executor_start(query, flags);
+	if (previous_executor_run)
+		previous_executor_run(DC_EXECUTOR_RUN_ARGUMENTS);
 	else
-		standard_ExecutorStart(query, flags);
+		standard_ExecutorRun(DC_EXECUTOR_RUN_ARGUMENTS);
 }
 
 void
 dc_dependency_register(void)
 {
-	previous_executor_start = ExecutorStart_hook;
-	ExecutorStart_hook = dc_executor_start;
+	previous_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = dc_executor_run;
 }
 
 void
