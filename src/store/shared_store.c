@@ -303,7 +303,7 @@ dc_store_evict(void)
 		lock = dc_row_lock(row, LW_EXCLUSIVE);
 		if (lock == NULL)
 			continue;
-		size = ((DcEntry *) dc_entry_at(row->entry))->size;
+		size = dc_entry_at(row->entry)->size;
 		dc_row_drop(row);
 		LWLockRelease(lock);
 		return size;
@@ -387,9 +387,9 @@ dc_store_allocate_row(void)
  */
 
 static const DcStamp *
-dc_stored_stamp(DcPage pointer)
+dc_stored_stamp(DcPage page)
 {
-	const DcEntry *entry = dc_entry_at(pointer);
+	const DcEntry *entry = dc_entry_at(page);
 
 	return dc_entry_dependencies(entry).stamp;
 }
@@ -399,7 +399,7 @@ dc_stored_stamp(DcPage pointer)
  * spare row is used if the hash has none yet.
  */
 static DcFillOutcome
-dc_store_install(const uint64 *hash, DcPage pointer, int *spare)
+dc_store_install(const uint64 *hash, DcPage page, int *spare)
 {
 	DcElement  *element;
 	DcRow	   *row;
@@ -421,18 +421,18 @@ dc_store_install(const uint64 *hash, DcPage pointer, int *spare)
 	{
 		row = &store->rows[element->row];
 		if (dc_stamp_is_later(dc_stored_stamp(row->entry),
-							  dc_stored_stamp(pointer)))
+							  dc_stored_stamp(page)))
 			return DC_NEWER_IS_THERE;
 		dc_entry_free(row->entry);
 	}
-	row->entry = pointer;
+	row->entry = page;
 	pg_atomic_write_u32(&row->referenced, 1);
 	return DC_FILLED;
 }
 
 /* Gives back what was not needed. */
 static DcFillOutcome
-dc_store_place(const uint64 *hash, DcPage pointer)
+dc_store_place(const uint64 *hash, DcPage page)
 {
 	LWLock	   *lock = dc_partition_lock(hash);
 	int			spare = dc_store_allocate_row();
@@ -441,13 +441,13 @@ dc_store_place(const uint64 *hash, DcPage pointer)
 	if (spare != DC_NO_ROW)
 	{
 		LWLockAcquire(lock, LW_EXCLUSIVE);
-		outcome = dc_store_install(hash, pointer, &spare);
+		outcome = dc_store_install(hash, page, &spare);
 		LWLockRelease(lock);
 	}
 	if (spare != DC_NO_ROW)
 		dc_row_release(spare);
 	if (outcome != DC_FILLED)
-		dc_entry_free(pointer);
+		dc_entry_free(page);
 	return outcome;
 }
 
@@ -455,13 +455,13 @@ DcFillOutcome
 dc_store_fill(const DcFill *fill)
 {
 	DcEntry		plan = dc_entry_plan(fill);
-	DcPage		pointer;
+	DcPage		page;
 
-	pointer = dc_store_allocate(plan.size);
-	if (pointer == 0)
+	page = dc_store_allocate(plan.size);
+	if (page == 0)
 		return DC_NO_ROOM;
-	dc_entry_write(dc_entry_at(pointer), &plan, fill);
-	return dc_store_place(fill->identity->hash, pointer);
+	dc_entry_write(dc_entry_at(page), &plan, fill);
+	return dc_store_place(fill->identity->hash, page);
 }
 
 /*
@@ -523,20 +523,20 @@ dc_store_save(FILE *file)
 	return fwrite(end, sizeof(end), 1, file) == 1;
 }
 
-/* Reads one entry; the pointer is invalid if there is no room for it. */
+/* Reads one entry; the page is 0 if there is no room for it. */
 static bool
-dc_store_load_entry(FILE *file, DcPage *pointer)
+dc_store_load_entry(FILE *file, DcPage *page)
 {
 	DcEntry		header;
 	char	   *entry;
 
-	*pointer = 0;
+	*page = 0;
 	if (fread(&header, sizeof(header), 1, file) != 1)
 		return false;
-	*pointer = dc_pages_get(dc_pages_for(header.size));
-	if (!(*pointer != 0))
+	*page = dc_pages_get(dc_pages_for(header.size));
+	if (!(*page != 0))
 		return fseeko(file, header.size - sizeof(header), SEEK_CUR) == 0;
-	entry = (char *) dc_entry_at(*pointer);
+	entry = (char *) dc_entry_at(*page);
 	memcpy(entry, &header, sizeof(header));
 	return fread(entry + sizeof(header), header.size - sizeof(header), 1,
 				 file) == 1;
@@ -546,7 +546,7 @@ bool
 dc_store_load(FILE *file)
 {
 	uint64		hash[2];
-	DcPage		pointer;
+	DcPage		page;
 	bool		complete = false;
 
 	if (store == NULL)
@@ -554,10 +554,10 @@ dc_store_load(FILE *file)
 	while (fread(hash, sizeof(hash), 1, file) == 1)
 	{
 		complete = hash[0] == 0 && hash[1] == 0;
-		if (complete || !dc_store_load_entry(file, &pointer))
+		if (complete || !dc_store_load_entry(file, &page))
 			break;
-		if (pointer != 0)
-			dc_store_place(hash, pointer);
+		if (page != 0)
+			dc_store_place(hash, page);
 	}
 	return complete;
 }
