@@ -9,6 +9,7 @@ SOURCES = $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c)
 ALL_HEADERS = $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(SOURCES))
 PG_CPPFLAGS = -I$(srcdir)/src
+SHLIB_LINK = -lhiredis -lssl -lcrypto -lzstd
 
 # Each kind of test runs on a preloaded server of its own, whatever the locale
 # that it is run in.

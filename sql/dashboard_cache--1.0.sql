@@ -119,6 +119,9 @@ CREATE FUNCTION dashboard_cache.stats_rows(
 	OUT misses bigint,
 	OUT fills bigint,
 	OUT stale bigint,
+	OUT redis_hits bigint,
+	OUT redis_rejected bigint,
+	OUT redis_errors bigint,
 	OUT disabled bigint,
 	OUT standby bigint,
 	OUT serializable bigint,
@@ -131,6 +134,7 @@ CREATE FUNCTION dashboard_cache.stats_rows(
 	OUT old_snapshot bigint,
 	OUT too_large bigint,
 	OUT "null" bigint,
+	OUT redis_down bigint,
 	OUT error bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dashboard_cache_stats'
@@ -146,7 +150,10 @@ COMMENT ON COLUMN dashboard_cache.stats.hits IS 'calls that were served from the
 COMMENT ON COLUMN dashboard_cache.stats.misses IS 'calls that found no entry to serve and ran the query';
 COMMENT ON COLUMN dashboard_cache.stats.fills IS 'misses whose result was kept';
 COMMENT ON COLUMN dashboard_cache.stats.stale IS 'misses that found an entry which a write had invalidated';
-COMMENT ON COLUMN dashboard_cache.stats.disabled IS 'passed by: dashboard_cache.enabled is off, or shared_memory_size 0';
+COMMENT ON COLUMN dashboard_cache.stats.redis_hits IS 'of the hits: came from Redis';
+COMMENT ON COLUMN dashboard_cache.stats.redis_rejected IS 'of the misses: Redis held what cannot be used: damaged, an earlier server start''s, or another call''s';
+COMMENT ON COLUMN dashboard_cache.stats.redis_errors IS 'of the misses: Redis did not answer, or refused';
+COMMENT ON COLUMN dashboard_cache.stats.disabled IS 'passed by: dashboard_cache.enabled is off, or there is neither shared memory nor Redis';
 COMMENT ON COLUMN dashboard_cache.stats.standby IS 'passed by: on a standby';
 COMMENT ON COLUMN dashboard_cache.stats.serializable IS 'passed by: in a SERIALIZABLE transaction, since a hit takes no predicate locks';
 COMMENT ON COLUMN dashboard_cache.stats.parallel_worker IS 'passed by: in a parallel worker';
@@ -158,6 +165,7 @@ COMMENT ON COLUMN dashboard_cache.stats.snapshot_moved IS 'missed and not kept: 
 COMMENT ON COLUMN dashboard_cache.stats.old_snapshot IS 'missed and not kept: the entry in place is of a newer snapshot';
 COMMENT ON COLUMN dashboard_cache.stats.too_large IS 'not kept: the result, the arguments or the key are too large, or there was no room';
 COMMENT ON COLUMN dashboard_cache.stats."null" IS 'missed and not kept: the result is NULL, and #cache_nulls is off';
+COMMENT ON COLUMN dashboard_cache.stats.redis_down IS 'missed and not kept: shared_memory_size is 0, and Redis did not take it';
 COMMENT ON COLUMN dashboard_cache.stats.error IS 'missed and not kept: the query failed';
 GRANT SELECT ON dashboard_cache.stats TO PUBLIC;
 
@@ -166,6 +174,40 @@ AS 'MODULE_PATHNAME', 'dashboard_cache_reset_stats'
 LANGUAGE C VOLATILE PARALLEL SAFE;
 COMMENT ON FUNCTION dashboard_cache.reset_stats() IS
 	'Sets all counters of this database''s cached functions to zero.';
+
+--
+-- Redis
+--
+
+CREATE FUNCTION dashboard_cache.redis_status_row(
+	OUT state text,
+	OUT since timestamptz,
+	OUT server text,
+	OUT last_error text,
+	OUT last_error_at timestamptz,
+	OUT keys_known bigint,
+	OUT keys_cleared bigint)
+AS 'MODULE_PATHNAME', 'dashboard_cache_redis_status'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION dashboard_cache.redis_status_row() IS
+	'The row of the view dashboard_cache.redis_status.';
+
+CREATE VIEW dashboard_cache.redis_status AS
+	SELECT * FROM dashboard_cache.redis_status_row();
+COMMENT ON VIEW dashboard_cache.redis_status IS
+	'How it is with Redis, for all databases of the server: one row.';
+COMMENT ON COLUMN dashboard_cache.redis_status.state IS 'off: there is no redis_url; connecting: not tried yet; up; down: it failed, and the background worker keeps trying';
+COMMENT ON COLUMN dashboard_cache.redis_status.since IS 'since when it is so';
+COMMENT ON COLUMN dashboard_cache.redis_status.server IS 'the server, and its database';
+COMMENT ON COLUMN dashboard_cache.redis_status.last_error IS 'the last that went wrong since the settings changed, or the server was started';
+COMMENT ON COLUMN dashboard_cache.redis_status.last_error_at IS 'when that was';
+COMMENT ON COLUMN dashboard_cache.redis_status.keys_known IS 'keys in Redis that will be removed when they are invalidated';
+COMMENT ON COLUMN dashboard_cache.redis_status.keys_cleared IS 'keys removed from Redis since the server''s start';
+REVOKE ALL ON FUNCTION dashboard_cache.redis_status_row() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dashboard_cache.redis_status_row() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION dashboard_cache.redis_status_row() TO @extowner@ WITH GRANT OPTION;
+GRANT SELECT ON dashboard_cache.redis_status TO pg_monitor;
+GRANT SELECT ON dashboard_cache.redis_status TO @extowner@ WITH GRANT OPTION;
 
 --
 -- What clears others' entries or counters is for who created the extension,

@@ -12,6 +12,9 @@
 #include "miscadmin.h"
 #include "nodes/plannodes.h"
 #include "parser/parse_relation.h"
+#include "storage/latch.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
 #else
@@ -19,6 +22,9 @@
 #endif
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
+#endif
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
 #endif
 
 #if PG_VERSION_NUM < 150000
@@ -39,6 +45,38 @@ dc_next_xid_hint(void)
 	return TransamVariables->nextXid.value;
 #else
 	return ShmemVariableCache->nextXid.value;
+#endif
+}
+
+/* Memory for what a setting's check hook gives back; NULL if there is none. */
+static inline void *
+dc_guc_alloc(Size size)
+{
+#if PG_VERSION_NUM >= 160000
+	return guc_malloc(LOG, size);
+#else
+	return malloc(size);
+#endif
+}
+
+static inline void
+dc_guc_free(void *memory)
+{
+#if PG_VERSION_NUM >= 160000
+	guc_free(memory);
+#else
+	free(memory);
+#endif
+}
+
+/* A set of events to wait for that lives as long as the process. */
+static inline WaitEventSet *
+dc_create_wait_events(int n)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, n);
+#else
+	return CreateWaitEventSet(TopMemoryContext, n);
 #endif
 }
 

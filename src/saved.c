@@ -31,13 +31,14 @@
 #include "coherence/ledger.h"
 #include "coherence/pattern.h"
 #include "saved.h"
+#include "store/directory.h"
 #include "store/shared_store.h"
 
 #define DC_SAVED_FILE PGSTAT_STAT_PERMANENT_DIRECTORY "/dashboard_cache.saved"
 #define DC_SAVED_TEMPORARY DC_SAVED_FILE ".tmp"
 
 /* Changes with the layout of the file or of anything in it. */
-#define DC_SAVED_VERSION 1
+#define DC_SAVED_VERSION 2
 
 typedef struct DcSavedHeader
 {
@@ -163,11 +164,13 @@ dc_saved_load(void)
 	if (refusal == NULL &&
 		!(dc_ledger_load(file, (TimeLineID) header.timeline) &&
 		  dc_patterns_load(file) &&
+		  dc_directory_load(file) &&
 		  dc_store_load(file)))
 	{
 		/* Without a ledger no entry that was read is valid. */
 		dc_ledger_clear();
 		dc_patterns_clear();
+		dc_directory_clear();
 		refusal = "it cannot be read";
 	}
 	if (refusal != NULL)
@@ -185,7 +188,7 @@ dc_saved_write(FILE *file)
 	memset(&header, 0, sizeof(header));
 	return fwrite(&header, sizeof(header), 1, file) == 1 &&
 		dc_ledger_save(file) && dc_patterns_save(file) &&
-		dc_store_save(file) &&
+		dc_directory_save(file) && dc_store_save(file) &&
 		fflush(file) == 0 &&
 		dc_saved_expect(file, &header) &&
 		dc_saved_sum(file, &header.body_size, &header.body_crc) &&

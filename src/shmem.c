@@ -3,9 +3,10 @@
  *		Asks for the shared memory and sets it up: the only place with
  *		shared-memory hooks.
  *
- * Lock order: a partition lock of the store, or the pattern lock; inside a
- * partition lock, the page lock; inside all, spinlocks (a ledger slot's, the
- * free rows').  No two partition locks are held at once, and nothing that can
+ * Lock order: a partition lock of the store, or the pattern lock, or the
+ * directory lock; inside a partition lock, the page lock; inside all,
+ * spinlocks (a ledger slot's, the free rows', the breaker's, the clearing
+ * queue's).  No two partition locks are held at once, and nothing that can
  * wait for anything else, allocate or raise an error is done under any of
  * them, but for the copy of a hit's value.
  */
@@ -13,18 +14,22 @@
 
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/shmem.h"
 
+#include "coherence/clearing.h"
 #include "coherence/dependency.h"
 #include "coherence/ledger.h"
 #include "coherence/pattern.h"
 #include "monitor/stats.h"
+#include "redis/breaker.h"
 #include "saved.h"
 #include "shmem.h"
+#include "store/directory.h"
 #include "store/shared_store.h"
 
 #define DC_TRANCHE "dashboard_cache"
-#define DC_N_LOCKS (DC_PARTITIONS + 2)
+#define DC_N_LOCKS (DC_PARTITIONS + 3)
 
 DcShared   *dc_shared = NULL;
 
@@ -43,6 +48,9 @@ dc_shmem_request(void)
 	RequestAddinShmemSpace(dc_dependency_shmem_size());
 	RequestAddinShmemSpace(dc_stats_shmem_size());
 	RequestAddinShmemSpace(dc_store_shmem_size());
+	RequestAddinShmemSpace(dc_breaker_shmem_size());
+	RequestAddinShmemSpace(dc_clearing_shmem_size());
+	RequestAddinShmemSpace(dc_directory_shmem_size());
 	RequestNamedLWLockTranche(DC_TRANCHE, DC_N_LOCKS);
 }
 
@@ -62,13 +70,18 @@ dc_shmem_startup(void)
 
 		dc_shared->pattern_lock = &locks[DC_PARTITIONS].lock;
 		dc_shared->page_lock = &locks[DC_PARTITIONS + 1].lock;
+		dc_shared->directory_lock = &locks[DC_PARTITIONS + 2].lock;
 		dc_shared->partition_locks = locks;
+		dc_shared->worker_latch = NULL;
 	}
 	dc_ledger_shmem_init();
 	dc_patterns_shmem_init();
 	dc_dependency_shmem_init();
 	dc_stats_shmem_init();
 	dc_store_shmem_init();
+	dc_breaker_shmem_init();
+	dc_clearing_shmem_init();
+	dc_directory_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 
 	if (!IsUnderPostmaster)
@@ -85,4 +98,13 @@ dc_shmem_register(void)
 	shmem_request_hook = dc_shmem_request;
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = dc_shmem_startup;
+}
+
+void
+dc_wake_worker(void)
+{
+	Latch	   *latch = dc_shared->worker_latch;
+
+	if (latch != NULL)
+		SetLatch(latch);
 }

@@ -1,13 +1,15 @@
 /*
  * worker.c
- *		The background worker: drops entries that nobody will be served again.
+ *		The background worker: keeps shared memory and Redis tidy, and tries
+ *		whether Redis is there.
  *
- * It keeps the memory tidy.  No answer depends on it: whether an entry may be
- * served is decided by who asks.
+ * No answer depends on it: whether an entry may be served is decided by who
+ * asks.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -18,49 +20,193 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "coherence/clearing.h"
+#include "redis/breaker.h"
+#include "redis/client.h"
 #include "settings.h"
+#include "shmem.h"
+#include "store/redis_clear.h"
 #include "store/shared_store.h"
 #include "worker.h"
 
-/* How long to sleep between two sweeps, in milliseconds. */
-#define DC_SWEEP_INTERVAL 10000
+/* How often shared memory is swept, and at least all else: milliseconds. */
+#define DC_TIDY_INTERVAL 10000
+
+/* How long to wait before trying Redis again, at first and at most. */
+#define DC_MIN_BACK_OFF 100
+#define DC_MAX_BACK_OFF 30000
 
 PGDLLEXPORT void dashboard_cache_worker_main(Datum arg);
 
-static void
-dc_worker_sweep(void)
+/* What is to be done, and when. */
+typedef struct DcAgenda
 {
+	uint64		settings;		/* for which Redis was last looked for */
+	bool		was_up;			/* when we looked last */
+	TimestampTz up_since;
+	int			back_off;		/* milliseconds */
+	TimestampTz probe_at;		/* if Redis is not up */
+	TimestampTz tidy_at;
+	TimestampTz sweep_at;		/* DT_NOEND: when something is touched */
+	TimestampTz swept_at;
+	TimestampTz scan_at;
+} DcAgenda;
+
+static TimestampTz
+dc_in(TimestampTz now, int milliseconds)
+{
+	return TimestampTzPlusMilliseconds(now, milliseconds);
+}
+
+/* Takes up other settings, if there are. */
+static void
+dc_agenda_follow_settings(DcAgenda *agenda, TimestampTz now)
+{
+	if (agenda->settings == dc_redis_settings())
+		return;
+	agenda->settings = dc_redis_settings();
+	agenda->was_up = false;
+	agenda->back_off = 0;
+	agenda->probe_at = now;
+	dc_breaker_reset();
+	dc_clearing_turn(dc_redis_url != NULL);
+}
+
+/*
+ * The time until the next try doubles each time.  It goes on doubling if Redis
+ * has been there for a moment only, and it differs a little each time, so that
+ * several servers do not come all at once.
+ */
+static void
+dc_agenda_back_off(DcAgenda *agenda, TimestampTz now)
+{
+	double		jitter = 0.75 + 0.5 * pg_prng_double(&pg_global_prng_state);
+
+	agenda->back_off = Max(DC_MIN_BACK_OFF,
+						   Min(agenda->back_off * 2, DC_MAX_BACK_OFF));
+	agenda->probe_at = dc_in(now, (int) (agenda->back_off * jitter));
+}
+
+/* Sees to it that Redis is found again. */
+static void
+dc_agenda_probe(DcAgenda *agenda, TimestampTz now)
+{
+	bool		is_up = dc_breaker_allows();
+
+	if (dc_redis_url == NULL)
+		return;
+	if (agenda->was_up && !is_up)
+	{
+		if (TimestampDifferenceExceeds(agenda->up_since, now, DC_MAX_BACK_OFF))
+			agenda->back_off = 0;
+		dc_agenda_back_off(agenda, now);
+	}
+	agenda->was_up = is_up;
+	if (is_up || now < agenda->probe_at)
+		return;
+	if (dc_redis_probe())
+	{
+		agenda->was_up = true;
+		agenda->up_since = agenda->sweep_at = agenda->scan_at = now;
+	}
+	else
+		dc_agenda_back_off(agenda, GetCurrentTimestamp());
+}
+
+/* Clears Redis, if it is time for that. */
+static void
+dc_agenda_clear(DcAgenda *agenda, const DcReader *reader, TimestampTz now)
+{
+	bool		in_doubt;
+
+	if (dc_clearing_was_woken())
+	{
+		agenda->sweep_at = Min(agenda->sweep_at,
+							   dc_in(agenda->swept_at, dc_sweep_interval));
+		agenda->scan_at = Min(agenda->scan_at, now);
+	}
+	if (!dc_breaker_allows())
+		return;
+	if (agenda->sweep_at <= now)
+	{
+		agenda->swept_at = now;
+		in_doubt = dc_redis_clear_known(reader, now);
+		agenda->sweep_at = in_doubt ? dc_in(now, dc_sweep_interval) : DT_NOEND;
+		if (in_doubt)
+			agenda->scan_at = Min(agenda->scan_at, agenda->sweep_at);
+	}
+	if (agenda->scan_at <= now)
+		agenda->scan_at = dc_redis_clear_unknown(reader, now);
+}
+
+static void
+dc_agenda_work(DcAgenda *agenda)
+{
+	TimestampTz now = GetCurrentTimestamp();
 	DcReader	reader;
+
+	dc_agenda_follow_settings(agenda, now);
+	dc_agenda_probe(agenda, now);
 
 	StartTransactionCommand();
 	dc_reader_init(&reader, GetTransactionSnapshot());
-	dc_store_sweep(&reader, GetCurrentTimestamp());
+	if (agenda->tidy_at <= now)
+	{
+		agenda->tidy_at = dc_in(now, DC_TIDY_INTERVAL);
+		agenda->sweep_at = agenda->scan_at = now;
+		dc_store_sweep(&reader, now);
+	}
+	if (dc_redis_url != NULL)
+		dc_agenda_clear(agenda, &reader, now);
 	CommitTransactionCommand();
+}
+
+/* Until when there is nothing to do, in milliseconds from now. */
+static long
+dc_agenda_pause(const DcAgenda *agenda)
+{
+	TimestampTz until = agenda->tidy_at;
+
+	if (dc_redis_url != NULL && agenda->was_up)
+		until = Min(until, Min(agenda->sweep_at, agenda->scan_at));
+	else if (dc_redis_url != NULL)
+		until = Min(until, agenda->probe_at);
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+}
+
+static void
+dc_worker_exit(int code, Datum arg)
+{
+	dc_shared->worker_latch = NULL;
 }
 
 void
 dashboard_cache_worker_main(Datum arg)
 {
+	DcAgenda	agenda = {.sweep_at = DT_NOEND,.scan_at = DT_NOEND};
+
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
 	dc_ledger_begin();
+	dc_shared->worker_latch = MyLatch;
+	before_shmem_exit(dc_worker_exit, (Datum) 0);
 
 	while (!ShutdownRequestPending)
 	{
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 DC_SWEEP_INTERVAL, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		dc_worker_sweep();
+		dc_agenda_work(&agenda);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 dc_agenda_pause(&agenda), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
 	}
 
 	/* With 0 it would not be started again, if it was ended by itself. */

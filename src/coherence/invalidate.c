@@ -75,7 +75,9 @@ dashboard_cache_invalidate_pattern(PG_FUNCTION_ARGS)
 Datum
 dashboard_cache_flush(PG_FUNCTION_ARGS)
 {
+	DcPattern	everything = dc_pattern_parse("*", 1, false);
+
 	PreventCommandDuringRecovery("dashboard_cache.flush()");
-	dc_pending_add_tag(dc_tag(DC_TAG_DATABASE, "", 0));
+	dc_pending_add_pattern(&everything);
 	PG_RETURN_VOID();
 }

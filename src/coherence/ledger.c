@@ -18,6 +18,10 @@
  * and a reader reads the ids before the horizon, so it meets each id in one
  * of the two.  All horizons and all "newest" only ever rise.
  *
+ * Whoever keeps an entry where its readers do not come here, in Redis, arms
+ * its tags first; the first transaction that touches an armed slot disarms it
+ * and sees to it that the entry is looked for.  All others pass.
+ *
  * Nothing here allocates or throws.
  */
 #include "postgres.h"
@@ -35,6 +39,9 @@
 
 StaticAssertDecl(sizeof(DcSlot) == 64, "a slot fills one cache line");
 
+/* A start continues so many of those before it, one clean restart each. */
+#define DC_INCARNATIONS 16
+
 typedef struct DcLedger
 {
 	pg_atomic_uint64 horizon;	/* of every slot; 0 until dc_ledger_begin() */
@@ -43,12 +50,17 @@ typedef struct DcLedger
 	uint64		saved_horizon;	/* 0: nothing */
 	TimeLineID	saved_timeline;
 	char		pad[64 - 2 * sizeof(uint64) - sizeof(TimeLineID)];
+
+	/* The latest first; constant from the start on. */
+	DcIncarnation incarnations[DC_INCARNATIONS];
+	char		pad2[64 - DC_INCARNATIONS * sizeof(DcIncarnation) % 64];
 	DcSlot		slots[DC_LEDGER_SLOTS];
 } DcLedger;
 
 static DcLedger *ledger = NULL;
 
 static void dc_raise(uint64 horizon);
+static void dc_incarnation_begin(void);
 
 Size
 dc_ledger_shmem_size(void)
@@ -72,6 +84,8 @@ dc_ledger_clear(void)
 {
 	pg_atomic_init_u64(&ledger->horizon, 0);
 	ledger->saved_horizon = 0;
+	memset(ledger->incarnations, 0, sizeof(ledger->incarnations));
+	dc_incarnation_begin();
 	for (int i = 0; i < DC_LEDGER_SLOTS; i++)
 		dc_slot_init(&ledger->slots[i]);
 }
@@ -84,6 +98,9 @@ dc_slot_init(DcSlot *slot)
 	for (int i = 0; i < DC_SLOT_IDS; i++)
 		pg_atomic_init_u64(&slot->ids[i], 0);
 	SpinLockInit(&slot->lock);
+
+	/* An earlier start may have left something in Redis. */
+	pg_atomic_init_u32(&slot->armed, 1);
 }
 
 /* In the postmaster, when nobody else is there: all spinlocks are free. */
@@ -101,7 +118,44 @@ dc_ledger_load(FILE *file, TimeLineID timeline)
 	ledger->saved_horizon = pg_atomic_read_u64(&ledger->horizon);
 	ledger->saved_timeline = timeline;
 	pg_atomic_write_u64(&ledger->horizon, 0);
+	dc_incarnation_begin();
 	return true;
+}
+
+/*
+ * Each start signs with a secret of its own and believes those of the starts
+ * whose ledger it has read back.  So if the machine is set back to an earlier
+ * state, what was written in between, in another history, is not believed.
+ */
+static void
+dc_incarnation_begin(void)
+{
+	DcIncarnation *new = &ledger->incarnations[0];
+
+	memmove(new + 1, new, (DC_INCARNATIONS - 1) * sizeof(DcIncarnation));
+	if (!pg_strong_random(new->secret, DC_INCARNATION_SECRET) ||
+		!pg_strong_random(&new->id, sizeof(new->id)))
+		ereport(FATAL,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random secret for dashboard_cache")));
+	new->id = Max(new->id, 1);
+}
+
+const DcIncarnation *
+dc_incarnation(void)
+{
+	return &ledger->incarnations[0];
+}
+
+const DcIncarnation *
+dc_incarnation_of(uint64 id)
+{
+	for (int i = 0; id != 0 && i < DC_INCARNATIONS; i++)
+	{
+		if (ledger->incarnations[i].id == id)
+			return &ledger->incarnations[i];
+	}
+	return NULL;
 }
 
 /*
@@ -152,13 +206,25 @@ dc_slot_of(DcTag tag)
 	return &ledger->slots[tag % DC_LEDGER_SLOTS];
 }
 
-void
+bool
 dc_ledger_publish(DcTag tag, uint64 xid)
 {
-	dc_slot_publish(dc_slot_of(tag), xid);
+	return dc_slot_publish(dc_slot_of(tag), xid);
 }
 
+/*
+ * The id is published before the flag is read, and who arms reads the ids
+ * after it: one of the two notices the other.
+ */
 void
+dc_ledger_arm(const DcTag *tags, int n)
+{
+	for (int i = 0; i < n; i++)
+		pg_atomic_write_u32(&dc_slot_of(tags[i])->armed, 1);
+	pg_memory_barrier();
+}
+
+bool
 dc_slot_publish(DcSlot *slot, uint64 xid)
 {
 	int			oldest = 0;
@@ -192,6 +258,9 @@ dc_slot_publish(DcSlot *slot, uint64 xid)
 			pg_atomic_write_u64(&slot->newest, xid);
 	}
 	SpinLockRelease(&slot->lock);
+	pg_memory_barrier();
+	return pg_atomic_read_u32(&slot->armed) != 0 &&
+		pg_atomic_exchange_u32(&slot->armed, 0) != 0;
 }
 
 bool
@@ -231,4 +300,30 @@ dc_ledger_valid(const DcDependencies *entry, const DcReader *reader)
 	pg_read_barrier();
 	return dc_stamp_agrees_below(entry->stamp, reader,
 								 pg_atomic_read_u64(&ledger->horizon));
+}
+
+static bool
+dc_slot_in_doubt(DcSlot *slot, const DcReader *reader)
+{
+	if (pg_atomic_read_u64(&slot->newest) < reader->xmin)
+		return false;
+	for (int i = 0; i < DC_SLOT_IDS; i++)
+	{
+		uint64		id = pg_atomic_read_u64(&slot->ids[i]);
+
+		if (id != 0 && !dc_reader_completed(reader, id))
+			return true;
+	}
+	return false;
+}
+
+bool
+dc_ledger_in_doubt(const DcDependencies *entry, const DcReader *reader)
+{
+	for (int i = 0; i < entry->n_tags; i++)
+	{
+		if (dc_slot_in_doubt(dc_slot_of(entry->tags[i]), reader))
+			return true;
+	}
+	return dc_patterns_in_doubt(reader);
 }

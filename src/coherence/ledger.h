@@ -21,7 +21,20 @@ typedef struct DcSlot
 	pg_atomic_uint64 horizon;	/* any id up to this may have touched it */
 	pg_atomic_uint64 ids[DC_SLOT_IDS];	/* ids above it that did; 0: none */
 	slock_t		lock;			/* held by who publishes; readers take none */
+	pg_atomic_uint32 armed;		/* may Redis hold what depends on it? */
 } DcSlot;
+
+#define DC_INCARNATION_SECRET 32
+
+/*
+ * A start of the server.  What it signs with its secret, it will believe, and
+ * so will the starts that continue it.
+ */
+typedef struct DcIncarnation
+{
+	uint64		id;				/* never 0 */
+	uint8		secret[DC_INCARNATION_SECRET];
+} DcIncarnation;
 
 /* What an entry offers for the test. */
 typedef struct DcDependencies
@@ -48,12 +61,26 @@ extern void dc_ledger_begin(void);
 
 extern bool dc_ledger_valid(const DcDependencies *entry,
 							const DcReader *reader);
-extern void dc_ledger_publish(DcTag tag, uint64 xid);
 extern void dc_ledger_raise_horizon(uint64 horizon);
+
+/*
+ * Returns whether the tag was armed, and disarms it: true means that somebody
+ * has to look for entries that are not checked when they are read.
+ */
+extern bool dc_ledger_publish(DcTag tag, uint64 xid);
+extern void dc_ledger_arm(const DcTag *tags, int n);
+
+/* Is anybody still running who has touched what the entry depends on? */
+extern bool dc_ledger_in_doubt(const DcDependencies *entry,
+							   const DcReader *reader);
+
+/* This start, and the one that is meant by the id, or NULL. */
+extern const DcIncarnation *dc_incarnation(void);
+extern const DcIncarnation *dc_incarnation_of(uint64 id);
 
 /* For patterns, which have slots of their own. */
 extern void dc_slot_init(DcSlot *slot);
-extern void dc_slot_publish(DcSlot *slot, uint64 xid);
+extern bool dc_slot_publish(DcSlot *slot, uint64 xid);
 extern bool dc_slot_valid(DcSlot *slot, const DcStamp *stamp,
 						  const DcReader *reader);
 

@@ -144,7 +144,8 @@ dc_pattern_parse(const char *text, int length, bool widen)
 	literal = palloc(length);
 	wildcard = dc_pattern_literal(text, end, literal, &literal_length);
 	only_star = wildcard == end - 1 && *wildcard == '*';
-	if (wildcard == end)
+	pattern.is_key = wildcard == end;
+	if (pattern.is_key)
 		pattern.tag = dc_tag(DC_TAG_KEY, literal, literal_length);
 	else if (only_star &&
 			 (literal_length == 0 || dc_is_prefix(literal, literal_length)))
@@ -389,4 +390,10 @@ dc_patterns_valid(const DcDependencies *entry, const DcReader *reader)
 			return false;
 	}
 	return true;
+}
+
+bool
+dc_patterns_in_doubt(const DcReader *reader)
+{
+	return pg_atomic_read_u64(&patterns->newest) >= reader->xmin;
 }

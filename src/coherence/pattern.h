@@ -14,8 +14,9 @@
 typedef struct DcPattern
 {
 	DcTag		tag;
+	bool		is_key;			/* no wildcard in it */
 	bool		is_glob;		/* only matching can tell what it hits */
-	const char *text;			/* if so: the pattern; not a copy */
+	const char *text;			/* the pattern; not a copy */
 	int			length;
 } DcPattern;
 
@@ -38,5 +39,8 @@ extern bool dc_patterns_load(FILE *file);
 extern void dc_patterns_publish(const char *text, int length, uint64 xid);
 extern bool dc_patterns_valid(const DcDependencies *entry,
 							  const DcReader *reader);
+
+/* Is anybody who has used a glob still running?  May say so wrongly. */
+extern bool dc_patterns_in_doubt(const DcReader *reader);
 
 #endif							/* DC_PATTERN_H */

@@ -21,6 +21,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "coherence/clearing.h"
 #include "coherence/pending.h"
 #include "compat.h"
 #include "shmem.h"
@@ -34,8 +35,9 @@
 typedef struct DcPendingItem
 {
 	DcTag		tag;
-	const char *glob;			/* NULL if the tag says it all */
-	int			glob_length;
+	bool		is_glob;		/* the tag does not say it all */
+	const char *pattern;		/* with wildcards; or NULL */
+	int			length;
 } DcPendingItem;
 
 /* Where the items of a subtransaction begin. */
@@ -120,13 +122,22 @@ dc_pending_mark(void)
 	n_marks++;
 }
 
-static void
+/* Returns whether entries in Redis may have to be cleared. */
+static bool
 dc_publish_item(const DcPendingItem *item, uint64 xid)
 {
-	if (item->glob != NULL)
-		dc_patterns_publish(item->glob, item->glob_length, xid);
+	bool		armed;
+
+	if (item->is_glob)
+	{
+		dc_patterns_publish(item->pattern, item->length, xid);
+		armed = dc_clearing_is_on();
+	}
 	else
-		dc_ledger_publish(item->tag, xid);
+		armed = dc_ledger_publish(item->tag, xid);
+	if (armed && item->pattern != NULL)
+		dc_clearing_add(item->pattern, item->length, xid);
+	return armed;
 }
 
 static uint64
@@ -145,19 +156,20 @@ dc_pending_add(DcPendingItem item)
 	if (n_items >= DC_PENDING_MAX)
 	{
 		item.tag = dc_tag(DC_TAG_DATABASE, "", 0);
-		item.glob = NULL;
+		item.is_glob = false;
+		item.pattern = NULL;
 		if (dc_pending_has(item.tag))
 			return;
 	}
 
 	dc_pending_mark();
 	items = dc_pending_grow(items, n_items, &max_items, sizeof(DcPendingItem));
-	if (item.glob != NULL)
-		item.glob = memcpy(MemoryContextAlloc(TopTransactionContext,
-											  item.glob_length),
-						   item.glob, item.glob_length);
+	if (item.pattern != NULL)
+		item.pattern = memcpy(MemoryContextAlloc(TopTransactionContext,
+												 item.length),
+							  item.pattern, item.length);
 	items[n_items++] = item;
-	n_globs += item.glob != NULL;
+	n_globs += item.is_glob;
 
 	/* The array first: what only the hash knew would never be published. */
 	if (by_tag != NULL)
@@ -165,8 +177,8 @@ dc_pending_add(DcPendingItem item)
 	else if (n_items > DC_PENDING_SMALL)
 		dc_pending_index();
 
-	if (published)
-		dc_publish_item(&item, xid);
+	if (published && dc_publish_item(&item, xid))
+		dc_clearing_wake();
 }
 
 void
@@ -181,14 +193,14 @@ dc_pending_add_tag(DcTag tag)
 void
 dc_pending_add_pattern(const DcPattern *pattern)
 {
-	DcPendingItem item = {.tag = pattern->tag};
+	DcPendingItem item = {.tag = pattern->tag,.is_glob = pattern->is_glob};
 
 	if (dc_shared == NULL)
 		return;
-	if (pattern->is_glob)
+	if (!pattern->is_key && pattern->length <= DC_MAX_GLOB)
 	{
-		item.glob = pattern->text;
-		item.glob_length = pattern->length;
+		item.pattern = pattern->text;
+		item.length = pattern->length;
 	}
 	dc_pending_add(item);
 }
@@ -205,8 +217,8 @@ dc_pending_touches(const DcDependencies *entry)
 	}
 	for (int i = 0; n_globs > 0 && i < n_items; i++)
 	{
-		if (items[i].glob != NULL &&
-			dc_glob_matches(items[i].glob, items[i].glob_length,
+		if (items[i].is_glob &&
+			dc_glob_matches(items[i].pattern, items[i].length,
 							entry->key, entry->key_length))
 			return true;
 	}
@@ -217,13 +229,16 @@ static void
 dc_pending_publish(void)
 {
 	uint64		xid;
+	bool		armed = false;
 
 	published = true;
 	if (n_items == 0)
 		return;
 	xid = dc_own_xid();
 	for (int i = 0; i < n_items; i++)
-		dc_publish_item(&items[i], xid);
+		armed |= dc_publish_item(&items[i], xid);
+	if (armed)
+		dc_clearing_wake();
 }
 
 static void
@@ -278,7 +293,7 @@ dc_pending_roll_back(void)
 	while (n_items > first)
 	{
 		n_items--;
-		n_globs -= items[n_items].glob != NULL;
+		n_globs -= items[n_items].is_glob;
 		if (by_tag != NULL)
 			hash_search(by_tag, &items[n_items].tag, HASH_REMOVE, NULL);
 	}

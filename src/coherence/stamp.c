@@ -53,12 +53,6 @@ dc_reader_completed(const DcReader *reader, uint64 xid)
 	return true;
 }
 
-Size
-dc_stamp_size(uint32 n_running)
-{
-	return offsetof(DcStamp, running) + n_running * sizeof(uint64);
-}
-
 static int
 dc_compare_ids(const void *a, const void *b)
 {

@@ -31,7 +31,11 @@ typedef struct DcReader
 extern void dc_reader_init(DcReader *reader, Snapshot snapshot);
 extern bool dc_reader_completed(const DcReader *reader, uint64 xid);
 
-extern Size dc_stamp_size(uint32 n_running);
+static inline Size
+dc_stamp_size(uint32 n_running)
+{
+	return offsetof(DcStamp, running) + n_running * sizeof(uint64);
+}
 
 /* palloc'd.  Without the reader's own id: what has one is not kept. */
 extern DcStamp *dc_stamp_take(const DcReader *reader);

@@ -80,6 +80,8 @@ dc_function_look_up_types(DcFunction *function)
 		function->columns = BlessTupleDesc(CreateTupleDescCopy(columns));
 		MemoryContextSwitchTo(old_context);
 	}
+	if (hash != function->types_hash)
+		function->wire = NULL;	/* it goes with the context */
 	function->types_hash = hash;
 	function->types_generation = generation;
 }

@@ -62,6 +62,7 @@ typedef struct DcFunction
 	uint64		types_hash;		/* how values of its types are laid out */
 	TupleDesc	columns;		/* of a composite or a set; else NULL */
 	bool		is_composite;	/* one value is a row of these columns */
+	struct DcWire *wire;		/* for function/wire.c; NULL: not yet */
 
 	SQLFunctionParseInfoPtr parse_info;
 	SPIPlanPtr	plan;			/* NULL until it has to run */

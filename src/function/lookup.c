@@ -1,7 +1,7 @@
 /*
  * lookup.c
  *		A call of a cached function, from its arguments to its result:
- *		pass by?  identity, shared memory, compute, fill.
+ *		pass by?  identity, shared memory, Redis, compute, fill.
  *
  * Every call counts one of: a hit; a reason for passing the cache by; or a
  * miss, and then a fill or a reason for not keeping the result.
@@ -22,7 +22,9 @@
 #include "function/compute.h"
 #include "function/identity.h"
 #include "function/lookup.h"
+#include "function/redis_tier.h"
 #include "function/result.h"
+#include "redis/breaker.h"
 #include "settings.h"
 #include "shmem.h"
 #include "store/shared_store.h"
@@ -34,7 +36,9 @@ typedef struct DcCall
 	FunctionCallInfo fcinfo;
 	DcReader	reader;
 	DcIdentity	identity;
+	StringInfo	key;			/* NULL until it is needed */
 	TimestampTz now;
+	const DcStamp *in_redis;	/* of the entry that Redis holds, if known */
 } DcCall;
 
 static Size
@@ -80,7 +84,7 @@ dc_pass_by(const DcFunction *function, FunctionCallInfo fcinfo,
 		dc_warn_not_preloaded();
 		return DC_REASON_NOT_PRELOADED;
 	}
-	if (!dc_enabled || dc_shared_memory_size == 0)
+	if (!dc_enabled || (dc_shared_memory_size == 0 && dc_redis_url == NULL))
 		return DC_REASON_DISABLED;
 
 	/* A snapshot taken on a standby may outlive its promotion. */
@@ -146,12 +150,40 @@ dc_newest_agrees(const DcCall *call, const DcReading *reading,
 	return newest.stamp == NULL || dc_ledger_valid(&newest, &call->reader);
 }
 
+static const StringInfoData *
+dc_call_key(DcCall *call)
+{
+	if (call->key == NULL)
+		call->key = dc_key_of(call->function, call->fcinfo);
+	return call->key;
+}
+
+/* Puts it where it can be found, or says why not. */
+static DcReason
+dc_store(DcCall *call, const DcFill *fill)
+{
+	DcFillOutcome shared = dc_store_fill(fill);
+	bool		newer_is_there = shared == DC_NEWER_IS_THERE ||
+	(call->in_redis != NULL &&
+	 dc_stamp_is_later(call->in_redis, fill->dependencies.stamp));
+	bool		in_redis;
+
+	in_redis = !newer_is_there && dc_breaker_allows() &&
+		dc_redis_tier_fill(call->function, fill, &call->reader, call->now);
+	if (shared == DC_FILLED || in_redis)
+		return DC_REASON_NONE;
+	if (newer_is_there)
+		return DC_REASON_OLD_SNAPSHOT;
+	return dc_shared_memory_size == 0 ? DC_REASON_REDIS_DOWN :
+		DC_REASON_TOO_LARGE;
+}
+
 /* Keeps the result, or says why not. */
 static DcReason
 dc_keep(DcCall *call, const DcResult *result, const DcReading *reading)
 {
 	DcFunction *function = call->function;
-	StringInfo	key = dc_key_of(function, call->fcinfo);
+	const StringInfoData *key = dc_call_key(call);
 	DcFill		fill = {
 		.identity = &call->identity,
 		.dependencies = {
@@ -172,16 +204,7 @@ dc_keep(DcCall *call, const DcResult *result, const DcReading *reading)
 
 	fill.value = dc_result_flatten(function, result);
 	fill.value.row_security = reading->row_security;
-	switch (dc_store_fill(&fill))
-	{
-		case DC_NEWER_IS_THERE:
-			return DC_REASON_OLD_SNAPSHOT;
-		case DC_NO_ROOM:
-			return DC_REASON_TOO_LARGE;
-		case DC_FILLED:
-			break;
-	}
-	return DC_REASON_NONE;
+	return dc_store(call, &fill);
 }
 
 static void
@@ -247,15 +270,62 @@ dc_run_uncached(DcFunction *function, FunctionCallInfo fcinfo)
 	return dc_result_return(function, fcinfo, &result);
 }
 
+/* What is found there comes to shared memory too. */
+static DcOutcome
+dc_look_in_redis(DcCall *call, DcValue *value)
+{
+	const StringInfoData *key = dc_call_key(call);
+	DcFill		found;
+	DcOutcome	outcome;
+
+	if (key->len > DC_MAX_KEY)
+		return DC_ABSENT;
+	found.identity = &call->identity;
+	outcome = dc_redis_tier_find(call->function, key, &call->reader, call->now,
+								 &found);
+	switch (outcome)
+	{
+		case DC_HIT:
+			dc_count(call->function->stats, DC_REDIS_HITS);
+			(void) dc_store_fill(&found);
+			*value = found.value;
+			break;
+		case DC_STALE:
+			call->in_redis = found.dependencies.stamp;
+			break;
+		case DC_REJECTED:
+			dc_count(call->function->stats, DC_REDIS_REJECTED);
+			break;
+		case DC_NO_ANSWER:
+			dc_count(call->function->stats, DC_REDIS_ERRORS);
+			break;
+		case DC_OWN_WRITES:
+		case DC_EXPIRED:
+		case DC_ABSENT:
+			break;
+	}
+	return outcome;
+}
+
 /* The value if there is one to serve, else what to do instead. */
 static DcOutcome
 dc_look_up(DcCall *call, Snapshot snapshot, DcValue *value)
 {
+	DcOutcome	outcome;
+	DcOutcome	in_redis;
+
 	dc_ledger_begin();
 	dc_reader_init(&call->reader, snapshot);
 	call->identity = dc_identity_of(call->function, call->fcinfo);
 	call->now = GetCurrentTimestamp();
-	return dc_store_find(&call->identity, &call->reader, call->now, value);
+	outcome = dc_store_find(&call->identity, &call->reader, call->now, value);
+	if (outcome == DC_HIT || outcome == DC_OWN_WRITES || !dc_breaker_allows())
+		return outcome;
+	in_redis = dc_look_in_redis(call, value);
+
+	/* A stale entry in either place makes it a stale miss. */
+	return outcome == DC_STALE && in_redis != DC_HIT &&
+		in_redis != DC_OWN_WRITES ? DC_STALE : in_redis;
 }
 
 Datum
@@ -281,6 +351,8 @@ dc_call(DcFunction *function, FunctionCallInfo fcinfo)
 				return dc_miss(&call);
 			case DC_EXPIRED:
 			case DC_ABSENT:
+			case DC_REJECTED:
+			case DC_NO_ANSWER:
 				return dc_miss(&call);
 		}
 	}

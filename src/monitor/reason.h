@@ -26,6 +26,7 @@ typedef enum DcReason
 	DC_REASON_OLD_SNAPSHOT,		/* a newer result is there */
 	DC_REASON_TOO_LARGE,		/* result, key or arguments */
 	DC_REASON_NULL,				/* NULL, without #cache_nulls */
+	DC_REASON_REDIS_DOWN,		/* no shared memory, and Redis took it not */
 	DC_REASON_ERROR,			/* the query failed */
 	DC_N_REASONS
 } DcReason;

@@ -14,6 +14,9 @@ typedef enum DcCounter
 	DC_MISSES,
 	DC_FILLS,
 	DC_STALES,					/* of the misses: a write had invalidated it */
+	DC_REDIS_HITS,				/* of the hits: came from Redis */
+	DC_REDIS_REJECTED,			/* of the misses: Redis held what is of no use */
+	DC_REDIS_ERRORS,			/* Redis did not answer, or refused */
 	DC_N_COUNTERS
 } DcCounter;
 

@@ -9,6 +9,7 @@
 
 #include "utils/memutils.h"
 
+#include "coherence/pending.h"
 #include "store/entry.h"
 
 static inline char *
@@ -54,6 +55,17 @@ dc_entry_dependencies(const DcEntry *entry)
 	};
 
 	return dependencies;
+}
+
+DcOutcome
+dc_entry_judge(const DcDependencies *dependencies, TimestampTz expires_at,
+			   const DcReader *reader, TimestampTz now)
+{
+	if (expires_at <= now)
+		return DC_EXPIRED;
+	if (dc_pending_touches(dependencies))
+		return DC_OWN_WRITES;
+	return dc_ledger_valid(dependencies, reader) ? DC_HIT : DC_STALE;
 }
 
 bool

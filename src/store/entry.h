@@ -26,6 +26,18 @@ typedef struct DcValue
 	char	   *bytes;
 } DcValue;
 
+/* What looking for an entry came to. */
+typedef enum DcOutcome
+{
+	DC_ABSENT,
+	DC_EXPIRED,
+	DC_STALE,					/* a write has invalidated it */
+	DC_OWN_WRITES,				/* this transaction has invalidated it */
+	DC_HIT,
+	DC_REJECTED,				/* in Redis: nothing that can be used */
+	DC_NO_ANSWER,				/* Redis did not answer, or refused */
+} DcOutcome;
+
 /* What to keep. */
 typedef struct DcFill
 {
@@ -56,6 +68,11 @@ extern DcEntry dc_entry_plan(const DcFill *fill);
 /* Makes it at a place of plan->size bytes.  Can't fail. */
 extern void dc_entry_write(DcEntry *entry, const DcEntry *plan,
 						   const DcFill *fill);
+
+/* May an entry with these be served? */
+extern DcOutcome dc_entry_judge(const DcDependencies *dependencies,
+								TimestampTz expires_at,
+								const DcReader *reader, TimestampTz now);
 
 extern bool dc_entry_is(const DcEntry *entry, const DcIdentity *identity);
 extern DcDependencies dc_entry_dependencies(const DcEntry *entry);

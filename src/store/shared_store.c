@@ -25,7 +25,6 @@
 #include "storage/spin.h"
 #include "utils/hsearch.h"
 
-#include "coherence/pending.h"
 #include "settings.h"
 #include "shmem.h"
 #include "store/pages.h"
@@ -191,11 +190,7 @@ dc_store_judge(const DcEntry *entry, const DcReader *reader, TimestampTz now)
 {
 	DcDependencies dependencies = dc_entry_dependencies(entry);
 
-	if (entry->expires_at <= now)
-		return DC_EXPIRED;
-	if (dc_pending_touches(&dependencies))
-		return DC_OWN_WRITES;
-	return dc_ledger_valid(&dependencies, reader) ? DC_HIT : DC_STALE;
+	return dc_entry_judge(&dependencies, entry->expires_at, reader, now);
 }
 
 DcOutcome
@@ -206,6 +201,8 @@ dc_store_find(const DcIdentity *identity, const DcReader *reader,
 	DcOutcome	outcome = DC_ABSENT;
 	DcElement  *element;
 
+	if (store == NULL)
+		return DC_ABSENT;
 	LWLockAcquire(lock, LW_SHARED);
 	element = dc_table_search(identity->hash, HASH_FIND, NULL);
 	if (element != NULL)
@@ -457,6 +454,8 @@ dc_store_fill(const DcFill *fill)
 	DcEntry		plan = dc_entry_plan(fill);
 	DcPage		page;
 
+	if (store == NULL)
+		return DC_NO_ROOM;
 	page = dc_store_allocate(plan.size);
 	if (page == 0)
 		return DC_NO_ROOM;
@@ -507,19 +506,18 @@ dc_store_save(FILE *file)
 {
 	uint64		end[2] = {0, 0};
 
-	if (store != NULL)
-		for (int i = 0; store != NULL && i < store->n_rows; i++)
-		{
-			DcRow	   *row = &store->rows[i];
-			DcEntry    *entry;
+	for (int i = 0; store != NULL && i < store->n_rows; i++)
+	{
+		DcRow	   *row = &store->rows[i];
+		DcEntry    *entry;
 
-			if (row->entry == 0)
-				continue;
-			entry = dc_entry_at(row->entry);
-			if (fwrite(row->hash, sizeof(row->hash), 1, file) != 1 ||
-				fwrite(entry, entry->size, 1, file) != 1)
-				return false;
-		}
+		if (row->entry == 0)
+			continue;
+		entry = dc_entry_at(row->entry);
+		if (fwrite(row->hash, sizeof(row->hash), 1, file) != 1 ||
+			fwrite(entry, entry->size, 1, file) != 1)
+			return false;
+	}
 	return fwrite(end, sizeof(end), 1, file) == 1;
 }
 

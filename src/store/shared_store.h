@@ -10,15 +10,6 @@
 /* Smaller than this the tier can hold nothing: 1 MB. */
 #define DC_MIN_STORE_KB 1024
 
-typedef enum DcOutcome
-{
-	DC_ABSENT,
-	DC_EXPIRED,
-	DC_STALE,					/* a write has invalidated it */
-	DC_OWN_WRITES,				/* this transaction has invalidated it */
-	DC_HIT,
-} DcOutcome;
-
 typedef enum DcFillOutcome
 {
 	DC_FILLED,

@@ -1,0 +1,58 @@
+/*
+ * redis_tier.c
+ *		Between a call and Redis: entries in the form that the call knows.
+ */
+#include "postgres.h"
+
+#include "function/redis_tier.h"
+#include "function/wire.h"
+
+/* The key points into a reply that the next call to Redis ends. */
+static void
+dc_take_key(DcDependencies *dependencies)
+{
+	char	   *key = palloc(dependencies->key_length + 1);
+
+	memcpy(key, dependencies->key, dependencies->key_length);
+	dependencies->key = key;
+}
+
+DcOutcome
+dc_redis_tier_find(DcFunction *function, const StringInfoData *key,
+				   const DcReader *reader, TimestampTz now, DcFill *found)
+{
+	DcName		name = dc_redis_name(found->identity, key->data, key->len);
+	DcRedisEntry entry;
+	DcOutcome	outcome = dc_redis_find(&name, found->identity, reader, now,
+										&entry);
+
+	if (outcome != DC_HIT && outcome != DC_STALE)
+		return outcome;
+	found->dependencies = entry.dependencies;
+	found->expires_at = entry.expires_at;
+	dc_take_key(&found->dependencies);
+	if (outcome == DC_STALE)
+		return outcome;
+	found->value.isnull = entry.isnull;
+	found->value.row_security = entry.row_security;
+	return dc_wire_read(function, entry.value, entry.size, &found->value) ?
+		DC_HIT : DC_REJECTED;
+}
+
+bool
+dc_redis_tier_fill(DcFunction *function, const DcFill *fill,
+				   const DcReader *reader, TimestampTz now)
+{
+	DcName		name = dc_redis_name(fill->identity, fill->dependencies.key,
+									 fill->dependencies.key_length);
+	DcRedisEntry entry = {
+		.dependencies = fill->dependencies,
+		.expires_at = fill->expires_at,
+		.isnull = fill->value.isnull,
+		.row_security = fill->value.row_security,
+	};
+
+	entry.value = dc_wire_write(function, &fill->value, &entry.size);
+	return entry.value != NULL &&
+		dc_redis_fill(&name, fill->identity, reader, now, &entry);
+}

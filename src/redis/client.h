@@ -1,0 +1,29 @@
+/*
+ * client.h
+ *		What a process asks of Redis, as far as the breaker allows.
+ */
+#ifndef DC_CLIENT_H
+#define DC_CLIENT_H
+
+#include "redis/connection.h"
+
+/*
+ * Sends the commands over the process's connection, which is opened if need
+ * be, and takes n replies, which live until the next call.  False if Redis
+ * cannot be used: that is known to everybody then, and nothing else needs to
+ * be done about it.  The only errors that it raises are those of whoever
+ * cancels the query.
+ */
+extern bool dc_redis_call(const StringInfoData *commands, int n,
+						  DcReply **replies);
+
+/*
+ * Is the reply an error?  Then it is noted, and if it says that Redis is of
+ * no use at all, the breaker opened.
+ */
+extern bool dc_redis_refused(const DcReply *reply);
+
+/* For the worker: finds the server, and tries whether it answers. */
+extern bool dc_redis_probe(void);
+
+#endif							/* DC_CLIENT_H */
