@@ -183,7 +183,11 @@ dc_worker_exit(int code, Datum arg)
 void
 dashboard_cache_worker_main(Datum arg)
 {
-	DcAgenda	agenda = {.sweep_at = DT_NOEND,.scan_at = DT_NOEND};
+	DcAgenda	agenda = {
+		.settings = PG_UINT64_MAX,	/* whatever was looked for, it was not us */
+		.sweep_at = DT_NOEND,
+		.scan_at = DT_NOEND,
+	};
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);

@@ -6,6 +6,7 @@
 
 #include "function/redis_tier.h"
 #include "function/wire.h"
+#include "redis/client.h"
 
 /* The key points into a reply that the next call to Redis ends. */
 static void
@@ -17,6 +18,22 @@ dc_take_key(DcDependencies *dependencies)
 	dependencies->key = key;
 }
 
+/* Makes what was found the call's: nothing points to the reply any more. */
+static DcOutcome
+dc_take_found(DcFunction *function, const DcRedisEntry *entry,
+			  DcOutcome outcome, DcFill *found)
+{
+	found->dependencies = entry->dependencies;
+	found->expires_at = entry->expires_at;
+	dc_take_key(&found->dependencies);
+	if (outcome == DC_STALE)
+		return outcome;
+	found->value.isnull = entry->isnull;
+	found->value.row_security = entry->row_security;
+	return dc_wire_read(function, entry->value, entry->size, &found->value) ?
+		DC_HIT : DC_REJECTED;
+}
+
 DcOutcome
 dc_redis_tier_find(DcFunction *function, const StringInfoData *key,
 				   const DcReader *reader, TimestampTz now, DcFill *found)
@@ -26,17 +43,10 @@ dc_redis_tier_find(DcFunction *function, const StringInfoData *key,
 	DcOutcome	outcome = dc_redis_find(&name, found->identity, reader, now,
 										&entry);
 
-	if (outcome != DC_HIT && outcome != DC_STALE)
-		return outcome;
-	found->dependencies = entry.dependencies;
-	found->expires_at = entry.expires_at;
-	dc_take_key(&found->dependencies);
-	if (outcome == DC_STALE)
-		return outcome;
-	found->value.isnull = entry.isnull;
-	found->value.row_security = entry.row_security;
-	return dc_wire_read(function, entry.value, entry.size, &found->value) ?
-		DC_HIT : DC_REJECTED;
+	if (outcome == DC_HIT || outcome == DC_STALE)
+		outcome = dc_take_found(function, &entry, outcome, found);
+	dc_redis_forget();
+	return outcome;
 }
 
 bool

@@ -2,11 +2,11 @@
  * wire.c
  *		Values as Redis holds them.
  *
- * A single json, jsonb or text is written as it prints.  All else is written
- * as its type's send function does (a type without one: as it prints), and
- * read by its receive function; a row as a length (-1: NULL) and the bytes
- * for each column, as COPY's binary format has it, and a set as its rows, one
- * after the other.
+ * A single json, jsonb, text or xml is written as it prints.  All else is
+ * written as its type's send function does (a type without one: as it
+ * prints), and read by its receive function; a row as a length (-1: NULL) and
+ * the bytes for each column, as COPY's binary format has it, and a set as its
+ * rows, one after the other.
  *
  * Such functions can fail, for a reason as good as a label that an enum has no
  * longer, and a cache may not fail: so they run in a subtransaction, and an
@@ -39,6 +39,7 @@
 typedef struct DcWireType
 {
 	Oid			oid;			/* under all domains */
+	bool		as_stored;		/* its bytes are all there is to it */
 	bool		binary;			/* by send and receive */
 	FmgrInfo	write;
 	FmgrInfo	read;
@@ -68,6 +69,28 @@ typedef struct DcWireJob
  * Types.
  */
 
+/*
+ * Types whose stored bytes are text, or bytes, and nothing else.  Nothing is
+ * to be checked or converted; xml's send function would write another
+ * declaration of the encoding.
+ */
+static bool
+dc_is_as_stored(Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case JSONOID:
+		case XMLOID:
+		case BYTEAOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
 static void
 dc_wire_type(Oid oid, DcWireType *type, MemoryContext context)
 {
@@ -79,6 +102,7 @@ dc_wire_type(Oid oid, DcWireType *type, MemoryContext context)
 	if (!HeapTupleIsValid(row))
 		elog(ERROR, "cache lookup failed for type %u", type->oid);
 	form = (Form_pg_type) GETSTRUCT(row);
+	type->as_stored = dc_is_as_stored(type->oid);
 	type->binary = OidIsValid(form->typsend) && OidIsValid(form->typreceive);
 	fmgr_info_cxt(type->binary ? form->typsend : form->typoutput,
 				  &type->write, context);
@@ -90,7 +114,7 @@ dc_wire_type(Oid oid, DcWireType *type, MemoryContext context)
 	ReleaseSysCache(row);
 }
 
-/* json, jsonb or text, of which there are others by the name of varchar. */
+/* JSONBOID, or TEXTOID for what is stored as it prints. */
 static Oid
 dc_wire_scalar(const DcFunction *function)
 {
@@ -99,17 +123,9 @@ dc_wire_scalar(const DcFunction *function)
 	if (function->columns != NULL)
 		return InvalidOid;
 	type = getBaseType(function->result.oid);
-	switch (type)
-	{
-		case JSONOID:
-		case JSONBOID:
-		case TEXTOID:
-			return type;
-		case VARCHAROID:
-			return TEXTOID;
-		default:
-			return InvalidOid;
-	}
+	if (type == JSONBOID)
+		return type;
+	return dc_is_as_stored(type) ? TEXTOID : InvalidOid;
 }
 
 static DcWire *
@@ -197,7 +213,14 @@ dc_guarded(void (*work) (DcWireJob *), DcWireJob *job)
 static void
 dc_wire_put(DcWireType *type, Datum value, StringInfo out)
 {
-	if (type->binary)
+	if (type->as_stored)
+	{
+		struct varlena *stored = PG_DETOAST_DATUM_PACKED(value);
+
+		appendBinaryStringInfo(out, VARDATA_ANY(stored),
+							   VARSIZE_ANY_EXHDR(stored));
+	}
+	else if (type->binary)
 	{
 		bytea	   *bytes = SendFunctionCall(&type->write, value);
 
@@ -316,6 +339,9 @@ dc_wire_get(DcWireType *type, char *bytes, int length)
 	StringInfoData in = {.data = bytes,.len = length,.maxlen = length + 1};
 	char		next = bytes[length];
 	Datum		value;
+
+	if (type->as_stored)
+		return PointerGetDatum(cstring_to_text_with_len(bytes, length));
 
 	/* Receive functions rely on a zero behind the bytes. */
 	bytes[length] = '\0';

@@ -110,6 +110,17 @@ dc_breaker_addresses(DcAddress *addresses)
 	return n;
 }
 
+/* What a server says is put into logs and views: nothing but ASCII. */
+static void
+dc_breaker_clean(const char *error, char *out)
+{
+	int			i;
+
+	for (i = 0; error[i] != '\0' && i < DC_REDIS_ERROR - 1; i++)
+		out[i] = error[i] >= ' ' && error[i] <= '~' ? error[i] : '?';
+	out[i] = '\0';
+}
+
 /* Notes an error, and if so asked its logging; is it time to log one? */
 static bool
 dc_breaker_note(const char *error, bool log)
@@ -160,10 +171,13 @@ dc_breaker_server(void)
 }
 
 void
-dc_breaker_open(const char *error)
+dc_breaker_open(const char *reason)
 {
+	char		error[DC_REDIS_ERROR];
+
 	if (!dc_breaker_is_mine())
 		return;
+	dc_breaker_clean(reason, error);
 	dc_breaker_note(error, false);
 	if (dc_breaker_change(1 << DC_REDIS_UP | 1 << DC_REDIS_CONNECTING,
 						  DC_REDIS_DOWN))
@@ -172,17 +186,22 @@ dc_breaker_open(const char *error)
 		ereport(LOG,
 				(errmsg("Redis server \"%s\" is down: %s",
 						dc_breaker_server(), error),
-				 errdetail("Cached functions go on without it, and the background worker keeps trying.")));
+				 errdetail("Cached functions go on without it, and the background worker keeps trying."),
+				 errhidestmt(true), errhidecontext(true)));
 	}
 }
 
 void
-dc_breaker_refused(const char *error)
+dc_breaker_refused(const char *reason)
 {
+	char		error[DC_REDIS_ERROR];
+
+	dc_breaker_clean(reason, error);
 	if (dc_breaker_is_mine() && dc_breaker_note(error, true))
 		ereport(LOG,
 				(errmsg("Redis server \"%s\" refused a command: %s",
-						dc_breaker_server(), error)));
+						dc_breaker_server(), error),
+				 errhidestmt(true), errhidecontext(true)));
 }
 
 void

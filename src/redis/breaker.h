@@ -50,8 +50,8 @@ extern bool dc_breaker_allows(void);
 extern int	dc_breaker_addresses(DcAddress *addresses);
 
 /* For everybody: it cannot be used (opens the breaker); it refused a command. */
-extern void dc_breaker_open(const char *error);
-extern void dc_breaker_refused(const char *error);
+extern void dc_breaker_open(const char *reason);
+extern void dc_breaker_refused(const char *reason);
 
 /*
  * For the worker: the settings have changed; where the server may be; it

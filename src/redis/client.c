@@ -99,6 +99,12 @@ dc_redis_call(const StringInfoData *commands, int n, DcReply **replies)
 	return false;
 }
 
+void
+dc_redis_forget(void)
+{
+	dc_connection_forget(dc_connection());
+}
+
 /* Does the error say that no command would do? */
 static bool
 dc_is_outage(const char *error)

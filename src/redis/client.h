@@ -17,6 +17,9 @@
 extern bool dc_redis_call(const StringInfoData *commands, int n,
 						  DcReply **replies);
 
+/* Gives back the memory of the last call's replies. */
+extern void dc_redis_forget(void);
+
 /*
  * Is the reply an error?  Then it is noted, and if it says that Redis is of
  * no use at all, the breaker opened.

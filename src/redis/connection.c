@@ -246,17 +246,16 @@ dc_take_replies(DcConnection *connection, Size received, int n,
 	return true;
 }
 
-static bool
-dc_renew_reader(DcConnection *connection)
+void
+dc_connection_forget(DcConnection *connection)
 {
-	if (connection->reader != NULL &&
-		connection->received <= DC_KEEP_READER)
-		return true;
-	if (connection->reader != NULL)
+	MemoryContextReset(connection->replies);
+	if (connection->reader != NULL && connection->received > DC_KEEP_READER)
+	{
 		redisReaderFree(connection->reader);
-	connection->reader = dc_reader_create(connection->replies);
-	return connection->reader != NULL ||
-		dc_fail(connection, "out of memory");
+		connection->reader = NULL;
+	}
+	connection->received = 0;
 }
 
 /* What a broken connection means depends on what has come before. */
@@ -346,10 +345,14 @@ dc_connection_exchange(DcConnection *connection,
 					   DcReply **replies, TimestampTz deadline)
 {
 	connection->error[0] = '\0';
-	MemoryContextReset(connection->replies);
-	if (!dc_renew_reader(connection))
+	dc_connection_forget(connection);
+	if (connection->reader == NULL)
+		connection->reader = dc_reader_create(connection->replies);
+	if (connection->reader == NULL)
+	{
+		dc_fail(connection, "out of memory");
 		return DC_EXCHANGE_FAILED;
-	connection->received = 0;
+	}
 	return dc_exchange(connection, commands, n, replies, deadline);
 }
 

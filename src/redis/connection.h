@@ -52,6 +52,9 @@ extern DcExchange dc_connection_exchange(DcConnection *connection,
 										 int n, DcReply **replies,
 										 TimestampTz deadline);
 
+/* Gives back the replies' memory. */
+extern void dc_connection_forget(DcConnection *connection);
+
 /* Appends a command; the arguments may hold any bytes. */
 extern void dc_append_command(StringInfo out, int n, const char **arguments,
 							  const size_t *lengths);
