@@ -62,10 +62,12 @@ static void *
 dc_reply_array(const redisReadTask *task, DcElementCount n)
 {
 	DcReply    *reply = dc_reply_new(task);
-	Size		size = n * sizeof(DcReply *);
+	int64		announced = (int64) n;
+	Size		size;
 
-	if (reply == NULL || n > DC_MAX_ELEMENTS)
+	if (reply == NULL || announced < 0 || announced > DC_MAX_ELEMENTS)
 		return NULL;
+	size = (Size) announced * sizeof(DcReply *);
 	reply->elements = dc_reply_alloc(task, Max(size, 1));
 	if (reply->elements == NULL)
 		return NULL;
