@@ -35,6 +35,9 @@
 #include "compat.h"
 #include "function/wire.h"
 
+/* A jsonb of fewer bytes prints as less than what palloc gives. */
+#define DC_SURE_TO_PRINT (64 * 1024 * 1024)
+
 /* How values of a type are written and read. */
 typedef struct DcWireType
 {
@@ -280,24 +283,21 @@ dc_wire_put_scalar(DcWireJob *job)
 	dc_wire_put(type, value, &job->out);
 }
 
-/* A json, jsonb or text as it prints. */
-static char *
-dc_wire_print(Oid type, const DcValue *value, Size *size)
+static void
+dc_wire_put_jsonb(DcWireJob *job)
 {
-	struct varlena *stored = (struct varlena *) value->bytes;
+	struct varlena *stored = (struct varlena *) job->value->bytes;
 
-	if (type == JSONBOID)
-	{
-		StringInfoData out;
+	(void) JsonbToCString(&job->out, (JsonbContainer *) VARDATA(stored),
+						  VARSIZE(stored));
+}
 
-		initStringInfo(&out);
-		(void) JsonbToCString(&out, (JsonbContainer *) VARDATA(stored),
-							  VARSIZE(stored));
-		*size = out.len;
-		return out.data;
-	}
-	*size = VARSIZE_ANY_EXHDR(stored);
-	return VARDATA_ANY(stored);
+/* Writes a value that is as it prints, but for jsonb. */
+static char *
+dc_wire_text(const DcValue *value, Size *size)
+{
+	*size = VARSIZE_ANY_EXHDR(value->bytes);
+	return VARDATA_ANY(value->bytes);
 }
 
 char	   *
@@ -310,11 +310,16 @@ dc_wire_write(DcFunction *function, const DcValue *value, Size *size)
 	if (value->size == 0)
 		return "";
 	scalar = dc_wire_of(function)->scalar;
-	if (OidIsValid(scalar))
-		return dc_wire_print(scalar, value, size);
+	if (scalar == TEXTOID)
+		return dc_wire_text(value, size);
 	initStringInfo(&job.out);
-	if (!dc_guarded(function->columns == NULL ? dc_wire_put_scalar :
-					dc_wire_put_rows, &job))
+
+	/* What prints a jsonb can only fail for its length. */
+	if (scalar == JSONBOID && value->size < DC_SURE_TO_PRINT)
+		dc_wire_put_jsonb(&job);
+	else if (!dc_guarded(scalar == JSONBOID ? dc_wire_put_jsonb :
+						 function->columns == NULL ? dc_wire_put_scalar :
+						 dc_wire_put_rows, &job))
 		return NULL;
 	*size = job.out.len;
 	return job.out.data;
@@ -440,7 +445,7 @@ dc_wire_get_rows(DcWireJob *job)
 	job->value->size = job->out.len;
 }
 
-/* What dc_wire_print() has written. */
+/* Reads what prints as it is. */
 static void
 dc_wire_scan(Oid type, char *bytes, Size size, DcValue *value)
 {
