@@ -124,8 +124,11 @@ dc_redis_clear_known(const DcReader *reader, TimestampTz now)
  * What it does not know.
  */
 
-/* Takes what waits and can be done; is there anything? */
-static bool
+/*
+ * Takes what waits and can be done.  Returns when to ask again, if that is
+ * nothing.
+ */
+static TimestampTz
 dc_scan_begin(const DcReader *reader, TimestampTz now)
 {
 	DcClearing	waiting[DC_MAX_CLEARINGS];
@@ -142,7 +145,8 @@ dc_scan_begin(const DcReader *reader, TimestampTz now)
 	scan.active = scan.orphans || scan.n_clearings > 0;
 	strcpy(scan.cursor, "0");
 	scan.began = now;
-	return scan.active;
+	return n == 0 ? DT_NOEND :
+		TimestampTzPlusMilliseconds(now, dc_sweep_interval);
 }
 
 /* Redis gets as long a rest from scans as they take. */
@@ -255,13 +259,15 @@ TimestampTz
 dc_redis_clear_unknown(const DcReader *reader, TimestampTz now)
 {
 	TimestampTz end = TimestampTzPlusMilliseconds(now, DC_SCAN_SLICE);
+	TimestampTz later;
 
+	if (!scan.active && now < scan.not_before)
+		return scan.not_before;
 	if (!scan.active)
 	{
-		if (now < scan.not_before)
-			return scan.not_before;
-		if (!dc_scan_begin(reader, now))
-			return DT_NOEND;
+		later = dc_scan_begin(reader, now);
+		if (!scan.active)
+			return later;
 	}
 	while (GetCurrentTimestamp() < end)
 	{
