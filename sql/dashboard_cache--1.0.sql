@@ -152,7 +152,7 @@ COMMENT ON COLUMN dashboard_cache.stats.fills IS 'misses whose result was kept';
 COMMENT ON COLUMN dashboard_cache.stats.stale IS 'misses that found an entry which a write had invalidated';
 COMMENT ON COLUMN dashboard_cache.stats.redis_hits IS 'of the hits: came from Redis';
 COMMENT ON COLUMN dashboard_cache.stats.redis_rejected IS 'of the misses: Redis held what cannot be used: damaged, an earlier server start''s, or another call''s';
-COMMENT ON COLUMN dashboard_cache.stats.redis_errors IS 'of the misses: Redis did not answer, or refused';
+COMMENT ON COLUMN dashboard_cache.stats.redis_errors IS 'of the misses: Redis did not answer, or could not keep the result';
 COMMENT ON COLUMN dashboard_cache.stats.disabled IS 'passed by: dashboard_cache.enabled is off, or there is neither shared memory nor Redis';
 COMMENT ON COLUMN dashboard_cache.stats.standby IS 'passed by: on a standby';
 COMMENT ON COLUMN dashboard_cache.stats.serializable IS 'passed by: in a SERIALIZABLE transaction, since a hit takes no predicate locks';

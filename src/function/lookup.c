@@ -38,7 +38,6 @@ typedef struct DcCall
 	DcIdentity	identity;
 	StringInfo	key;			/* NULL until it is needed */
 	TimestampTz now;
-	const DcStamp *in_redis;	/* of the entry that Redis holds, if known */
 } DcCall;
 
 static Size
@@ -163,16 +162,20 @@ static DcReason
 dc_store(DcCall *call, const DcFill *fill)
 {
 	DcFillOutcome shared = dc_store_fill(fill);
-	bool		newer_is_there = shared == DC_NEWER_IS_THERE ||
-	(call->in_redis != NULL &&
-	 dc_stamp_is_later(call->in_redis, fill->dependencies.stamp));
-	bool		in_redis;
+	DcFillOutcome in_redis = DC_NO_ROOM;
 
-	in_redis = !newer_is_there && dc_breaker_allows() &&
-		dc_redis_tier_fill(call->function, fill, &call->reader, call->now);
-	if (shared == DC_FILLED || in_redis)
+	if (shared == DC_NEWER_IS_THERE)
+		return DC_REASON_OLD_SNAPSHOT;
+	if (dc_breaker_allows())
+	{
+		in_redis = dc_redis_tier_fill(call->function, fill, &call->reader,
+									  call->now);
+		if (in_redis == DC_NO_ROOM)
+			dc_count(call->function->stats, DC_REDIS_ERRORS);
+	}
+	if (shared == DC_FILLED || in_redis == DC_FILLED)
 		return DC_REASON_NONE;
-	if (newer_is_there)
+	if (in_redis == DC_NEWER_IS_THERE)
 		return DC_REASON_OLD_SNAPSHOT;
 	return dc_shared_memory_size == 0 ? DC_REASON_REDIS_DOWN :
 		DC_REASON_TOO_LARGE;
@@ -290,18 +293,13 @@ dc_look_in_redis(DcCall *call, DcValue *value)
 			(void) dc_store_fill(&found);
 			*value = found.value;
 			break;
-		case DC_STALE:
-			call->in_redis = found.dependencies.stamp;
-			break;
 		case DC_REJECTED:
 			dc_count(call->function->stats, DC_REDIS_REJECTED);
 			break;
 		case DC_NO_ANSWER:
 			dc_count(call->function->stats, DC_REDIS_ERRORS);
 			break;
-		case DC_OWN_WRITES:
-		case DC_EXPIRED:
-		case DC_ABSENT:
+		default:
 			break;
 	}
 	return outcome;

@@ -20,14 +20,11 @@ dc_take_key(DcDependencies *dependencies)
 
 /* Makes what was found the call's: nothing points to the reply any more. */
 static DcOutcome
-dc_take_found(DcFunction *function, const DcRedisEntry *entry,
-			  DcOutcome outcome, DcFill *found)
+dc_take_found(DcFunction *function, const DcRedisEntry *entry, DcFill *found)
 {
 	found->dependencies = entry->dependencies;
 	found->expires_at = entry->expires_at;
 	dc_take_key(&found->dependencies);
-	if (outcome == DC_STALE)
-		return outcome;
 	found->value.isnull = entry->isnull;
 	found->value.row_security = entry->row_security;
 	return dc_wire_read(function, entry->value, entry->size, &found->value) ?
@@ -43,13 +40,13 @@ dc_redis_tier_find(DcFunction *function, const StringInfoData *key,
 	DcOutcome	outcome = dc_redis_find(&name, found->identity, reader, now,
 										&entry);
 
-	if (outcome == DC_HIT || outcome == DC_STALE)
-		outcome = dc_take_found(function, &entry, outcome, found);
+	if (outcome == DC_HIT)
+		outcome = dc_take_found(function, &entry, found);
 	dc_redis_forget();
 	return outcome;
 }
 
-bool
+DcFillOutcome
 dc_redis_tier_fill(DcFunction *function, const DcFill *fill,
 				   const DcReader *reader, TimestampTz now)
 {
@@ -63,6 +60,6 @@ dc_redis_tier_fill(DcFunction *function, const DcFill *fill,
 	};
 
 	entry.value = dc_wire_write(function, &fill->value, &entry.size);
-	return entry.value != NULL &&
+	return entry.value == NULL ? DC_NO_ROOM :
 		dc_redis_fill(&name, fill->identity, reader, now, &entry);
 }

@@ -8,17 +8,14 @@
 #include "function/definition.h"
 #include "store/redis_store.h"
 
-/*
- * found->identity is the call's.  On a hit all of the rest is filled in, and
- * on DC_STALE the dependencies; palloc'd.
- */
+/* found->identity is the call's.  On a hit the rest is filled in, palloc'd. */
 extern DcOutcome dc_redis_tier_find(DcFunction *function,
 									const StringInfoData *key,
 									const DcReader *reader, TimestampTz now,
 									DcFill *found);
 
-/* False if Redis did not take it, or the value cannot be written. */
-extern bool dc_redis_tier_fill(DcFunction *function, const DcFill *fill,
-							   const DcReader *reader, TimestampTz now);
+/* DC_NO_ROOM if Redis did not take it, or the value cannot be written. */
+extern DcFillOutcome dc_redis_tier_fill(DcFunction *function, const DcFill *fill,
+										const DcReader *reader, TimestampTz now);
 
 #endif							/* DC_REDIS_TIER_H */

@@ -16,7 +16,7 @@ typedef enum DcCounter
 	DC_STALES,					/* of the misses: a write had invalidated it */
 	DC_REDIS_HITS,				/* of the hits: came from Redis */
 	DC_REDIS_REJECTED,			/* of the misses: Redis held what is of no use */
-	DC_REDIS_ERRORS,			/* Redis did not answer, or refused */
+	DC_REDIS_ERRORS,			/* of the misses: Redis did not take part */
 	DC_N_COUNTERS
 } DcCounter;
 

@@ -223,14 +223,11 @@ dc_row_forget(DcDirectoryRow *row)
 	pg_atomic_fetch_sub_u32(&directory->n_used, 1);
 }
 
-void
-dc_directory_add(const DcName *name, const DcDependencies *dependencies,
-				 TimestampTz expires_at)
+/* Puts it into the row, which may hold something else. */
+static void
+dc_row_replace(DcDirectoryRow *row, const DcName *name,
+			   const DcDependencies *dependencies, TimestampTz expires_at)
 {
-	DcDirectoryRow *row;
-
-	LWLockAcquire(dc_shared->directory_lock, LW_EXCLUSIVE);
-	row = dc_row_to_fill(name);
 	if (row->expires_at != 0)
 	{
 		if (!dc_row_is_of(row, name))
@@ -244,7 +241,31 @@ dc_directory_add(const DcName *name, const DcDependencies *dependencies,
 	}
 	else
 		dc_clearing_note_unknown(expires_at);
+}
+
+/* Of two snapshots with the same bounds, the later has fewer running ids. */
+static bool
+dc_row_is_later(const DcDirectoryRow *row, const DcStamp *stamp)
+{
+	return row->xmax > stamp->xmax ||
+		(row->xmax == stamp->xmax && row->n_running < stamp->n_running);
+}
+
+bool
+dc_directory_add(const DcName *name, const DcDependencies *dependencies,
+				 TimestampTz expires_at)
+{
+	DcDirectoryRow *row;
+	bool		add;
+
+	LWLockAcquire(dc_shared->directory_lock, LW_EXCLUSIVE);
+	row = dc_row_to_fill(name);
+	add = !dc_row_is_of(row, name) ||
+		!dc_row_is_later(row, dependencies->stamp);
+	if (add)
+		dc_row_replace(row, name, dependencies, expires_at);
 	LWLockRelease(dc_shared->directory_lock);
+	return add;
 }
 
 bool

@@ -33,9 +33,9 @@ extern bool dc_directory_load(FILE *file);
 
 /*
  * Before the entry is sent to Redis.  What does not fit is noted as unknown.
- * Allocates nothing.
+ * False, and nothing is changed, if one of a later snapshot is there.
  */
-extern void dc_directory_add(const DcName *name,
+extern bool dc_directory_add(const DcName *name,
 							 const DcDependencies *dependencies,
 							 TimestampTz expires_at);
 extern bool dc_directory_has(const DcName *name);

@@ -38,6 +38,13 @@ typedef enum DcOutcome
 	DC_NO_ANSWER,				/* Redis did not answer, or refused */
 } DcOutcome;
 
+typedef enum DcFillOutcome
+{
+	DC_FILLED,
+	DC_NEWER_IS_THERE,			/* the entry in place has a newer snapshot */
+	DC_NO_ROOM,
+} DcFillOutcome;
+
 /* What to keep. */
 typedef struct DcFill
 {

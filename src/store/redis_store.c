@@ -260,7 +260,7 @@ dc_sign(const DcIdentity *identity, const DcRedisEntry *entry,
  * A transaction that has touched them by then may have found nothing to
  * clear, so we look whether there is one.
  */
-bool
+DcFillOutcome
 dc_redis_fill(const DcName *name, const DcIdentity *identity,
 			  const DcReader *reader, TimestampTz now,
 			  const DcRedisEntry *entry)
@@ -277,7 +277,7 @@ dc_redis_fill(const DcName *name, const DcIdentity *identity,
 
 	if (entry->size > (Size) dc_max_entry_size * 1024 ||
 		entry->size + identity->length > MaxAllocSize / 2)
-		return false;
+		return DC_NO_ROOM;
 	stamp = dc_sign(identity, entry, &value, &value_size, &stamp_size);
 	initStringInfo(&full_name);
 	dc_name_append(name, &full_name);
@@ -285,11 +285,12 @@ dc_redis_fill(const DcName *name, const DcIdentity *identity,
 	dc_append_fill(&commands, &full_name, value, value_size, stamp, stamp_size,
 				   Max((expiry - now) / 1000, 1));
 
-	dc_directory_add(name, &entry->dependencies, expiry);
+	if (!dc_directory_add(name, &entry->dependencies, expiry))
+		return DC_NEWER_IS_THERE;
 	dc_ledger_arm(entry->dependencies.tags, entry->dependencies.n_tags);
 	filled = dc_redis_call(&commands, DC_FILL_REPLIES, replies) &&
 		dc_is_filled(replies);
 	if (dc_ledger_in_doubt(&entry->dependencies, reader))
 		dc_clearing_wake();
-	return filled;
+	return filled ? DC_FILLED : DC_NO_ROOM;
 }

@@ -27,19 +27,19 @@ extern DcName dc_redis_name(const DcIdentity *identity, const char *key,
 							int key_length);
 
 /*
- * What is found lives until the next call to Redis, or is palloc'd.  It is
- * there if the outcome is DC_HIT, and its stamp also if it is DC_STALE.
+ * What is found, if the outcome is DC_HIT, lives until the next call to Redis,
+ * or is palloc'd.
  */
 extern DcOutcome dc_redis_find(const DcName *name, const DcIdentity *identity,
 							   const DcReader *reader, TimestampTz now,
 							   DcRedisEntry *entry);
 
 /*
- * The reader is whose snapshot the entry is of.  False if Redis did not take
- * it.
+ * The reader is whose snapshot the entry is of.  DC_NO_ROOM if Redis did not
+ * take it.
  */
-extern bool dc_redis_fill(const DcName *name, const DcIdentity *identity,
-						  const DcReader *reader, TimestampTz now,
-						  const DcRedisEntry *entry);
+extern DcFillOutcome dc_redis_fill(const DcName *name, const DcIdentity *identity,
+								   const DcReader *reader, TimestampTz now,
+								   const DcRedisEntry *entry);
 
 #endif							/* DC_REDIS_STORE_H */

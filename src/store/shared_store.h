@@ -10,13 +10,6 @@
 /* Smaller than this the tier can hold nothing: 1 MB. */
 #define DC_MIN_STORE_KB 1024
 
-typedef enum DcFillOutcome
-{
-	DC_FILLED,
-	DC_NEWER_IS_THERE,			/* the entry in place has a newer snapshot */
-	DC_NO_ROOM,
-} DcFillOutcome;
-
 extern Size dc_store_shmem_size(void);
 extern void dc_store_shmem_init(void);
 
