@@ -74,8 +74,8 @@ dc_agenda_follow_settings(DcAgenda *agenda, TimestampTz now)
 
 /*
  * The time until the next try doubles each time.  It goes on doubling if Redis
- * has been there for a moment only, and it differs a little each time, so that
- * several servers do not come all at once.
+ * was not there for as long as it was waited for, and it differs a little each
+ * time, so that several servers do not come all at once.
  */
 static void
 dc_agenda_back_off(DcAgenda *agenda, TimestampTz now)
@@ -97,7 +97,8 @@ dc_agenda_probe(DcAgenda *agenda, TimestampTz now)
 		return;
 	if (agenda->was_up && !is_up)
 	{
-		if (TimestampDifferenceExceeds(agenda->up_since, now, DC_MAX_BACK_OFF))
+		if (TimestampDifferenceExceeds(agenda->up_since, now,
+									   agenda->back_off))
 			agenda->back_off = 0;
 		dc_agenda_back_off(agenda, now);
 	}
