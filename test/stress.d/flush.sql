@@ -1,6 +1,6 @@
 -- Everything at once, now and then
 \set end random(1, 3)
-\set ms random(200, 600)
+\set ms random(500, 2500)
 \sleep :ms ms
 BEGIN;
 \if :end = 1

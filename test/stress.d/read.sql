@@ -1,5 +1,5 @@
 -- READ COMMITTED, one statement
-\set subject random(1, 9)
+\set subject random(1, 10)
 \set k random_exponential(1, 24, 4)
 \set d random(1, 20)
 SELECT compare(:subject, :k, :d);

@@ -1,6 +1,6 @@
 -- A REPEATABLE READ snapshot that grows old, and holds back xmin
-\set a random(1, 9)
-\set b random(1, 9)
+\set a random(1, 10)
+\set b random(1, 10)
 \set k random_exponential(1, 24, 2)
 \set l random_exponential(1, 24, 4)
 \set d random(1, 20)

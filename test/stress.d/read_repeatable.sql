@@ -1,6 +1,6 @@
 -- REPEATABLE READ, while others write
-\set a random(1, 9)
-\set b random(1, 9)
+\set a random(1, 10)
+\set b random(1, 10)
 \set k random_exponential(1, 24, 4)
 \set d random(1, 20)
 \set ms random(0, 15)

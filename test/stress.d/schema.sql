@@ -15,11 +15,13 @@ CREATE TABLE by_statement (LIKE by_row INCLUDING ALL) WITH (fillfactor = 20);
 CREATE TABLE by_guess (LIKE by_row INCLUDING ALL) WITH (fillfactor = 20);
 CREATE TABLE by_glob (LIKE by_row INCLUDING ALL) WITH (fillfactor = 20);
 CREATE TABLE by_hand (LIKE by_row INCLUDING ALL) WITH (fillfactor = 20);
+CREATE TABLE by_prefix (LIKE by_row INCLUDING ALL) WITH (fillfactor = 20);
 INSERT INTO by_row SELECT k, i, 0 FROM generate_series(1, 24) k, generate_series(1, 30) i;
 INSERT INTO by_statement TABLE by_row;
 INSERT INTO by_guess TABLE by_row;
 INSERT INTO by_glob TABLE by_row;
 INSERT INTO by_hand TABLE by_row;
+INSERT INTO by_prefix TABLE by_row;
 
 -- Some bodies take longer than others' commits.
 CREATE FUNCTION pause() RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN
@@ -100,6 +102,24 @@ LANGUAGE cached STABLE AS '
 CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON by_glob
 	FOR EACH ROW EXECUTE FUNCTION
 	dashboard_cache.invalidate('[a-c]y_glob:{k}:*:w?de');
+
+--
+-- The same, but seldom written, and through prefixes, so that what is evicted
+-- from shared memory can come back from Redis
+--
+CREATE FUNCTION plain_by_prefix(k int, part int) RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT repeat(md5(sum(v)::text || part), 100 + 10 * part)
+	FROM by_prefix t WHERE t.k = $1
+$$;
+CREATE FUNCTION cached_by_prefix(k int, part int) RETURNS text
+LANGUAGE cached STABLE AS '
+	#key by_prefix:{k}:{part}
+	SELECT plain_by_prefix(k, part) WHERE pause()';
+
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON by_prefix
+	FOR EACH ROW EXECUTE FUNCTION
+	dashboard_cache.invalidate('by_prefix:{k}:*');
 
 --
 -- Often NULL; whoever writes says what that invalidates
@@ -225,6 +245,10 @@ BEGIN
 			IF current_setting('transaction_isolation') = 'read committed' THEN
 				RETURN;
 			END IF;
+		WHEN 10 THEN
+			SELECT format('by_prefix(%s, %s)', k, d),
+				cached_by_prefix(k, d), plain_by_prefix(k, d)
+				INTO what, cached, plain;
 	END CASE;
 	PERFORM note(what, cached, plain);
 END $$;

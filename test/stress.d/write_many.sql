@@ -3,7 +3,7 @@
 \set k random_exponential(1, 24, 4)
 \set i random(1, 4)
 \set d random(1, 20)
-\set globs random(1, 20)
+\set globs random(1, 40)
 BEGIN;
 SELECT count(dashboard_cache.invalidate_key('many:' || n)) FROM generate_series(1, 2000) n;
 \if :globs = 1
