@@ -9,6 +9,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=server.sh
 . "$here/server.sh"
+# shellcheck source-path=SCRIPTDIR source=redis.sh
+. "$here/redis.sh"
 
 asked_to_keep=false
 case "$*" in
@@ -21,8 +23,8 @@ bank_seconds=20
 bank_readers=2					# of each isolation level
 bank_writes_per_second=60
 
-# The table of the help desk's tour: a step, the median of its times, and
-# what it showed.
+# The table of a help desk's tour: a step, the median of its times if it was
+# timed, and what it showed.
 as_table()
 {
 	awk '
@@ -36,8 +38,12 @@ as_table()
 	/^=/ {
 		if (n > 1)
 			step = step " (median of " n ")"
-		printf "  %-43s %8.2f ms  %s\n", step, times[int(n / 2)], $2
-		if ($2 == "DIFFERENT")
+		time = n ? sprintf("%.2f ms", times[int(n / 2)]) : ""
+		shown = substr($0, 3)
+		line = sprintf("  %-43s %11s  %s", step, time, shown)
+		sub(/ +$/, "", line)
+		print line
+		if (shown == "DIFFERENT")
 			bad = 1
 		fflush()
 		next
@@ -90,12 +96,57 @@ transactions_of()
 		"$dir/$1"
 }
 
+# Restarts the server with another setting.
+restart_with()
+{
+	sql -c "ALTER SYSTEM SET $1"
+	"${as_server[@]}" "$dir/pg$("$pg_config" --bindir)/pg_ctl" -D "$dir/data" \
+		-l "$dir/server.log" -w restart >/dev/null ||
+		{ tail -n 20 "$dir/server.log" >&2; die "the server did not restart"; }
+}
+
+behind_redis()
+{
+	local key value url=unix://$dir/redis.sock
+
+	echo
+	echo "2. Redis behind it"
+	echo
+	if ! find_redis
+	then
+		echo "  Left out, since there is no redis-server (Debian: apt-get install redis-tools)"
+		return
+	fi
+	throwaway_redis
+	echo "  What puts it there, without a restart (see helpdesk/5_redis.sql):"
+	echo "    ALTER SYSTEM SET dashboard_cache.redis_url = '$url'"
+	sql -d helpdesk -v redis_url="$url" -f "$here/helpdesk/5_redis.sql"
+	key=$(redis --scan)
+	value=$(redis HGET "$key" value)
+	echo
+	echo "  What redis-cli sees:"
+	echo "    \$ redis-cli --scan"
+	echo "    ${key:0:70}..."
+	echo "    \$ redis-cli HGET ${key%#*}#... value"
+	echo "    ${value:0:70}..."
+	echo "    \$ redis-cli TTL ${key%#*}#..."
+	echo "    $(redis TTL "$key")"
+	echo
+	echo "  Now with shared memory turned off, so that only Redis can answer:"
+	echo
+	restart_with 'dashboard_cache.shared_memory_size = 0'
+	printf '  %-43s %11s  %s\n' 'What its users meet:' 'time' 'open issues'
+	REDIS_KEY=$key sql -d helpdesk -f "$here/helpdesk/6_redis_tour.sql" |
+		as_table || die "a step with Redis failed, or cached and plain differ"
+	restart_with "dashboard_cache.shared_memory_size = '64MB'"
+}
+
 bank()
 {
 	local job committed repeatable differences jobs=()
 
 	echo
-	echo "2. A bank under fire: pgbench's TPC-B, scale 20"
+	echo "3. A bank under fire: pgbench's TPC-B, scale 20"
 	echo
 	createdb bank
 	pgbench -i -s 20 -q bank >"$dir/bank.init" 2>&1
@@ -144,12 +195,15 @@ leave_running()
 	echo
 	echo "The server is running$user:"
 	echo "  connect: psql -h $dir -p 5432 -U postgres helpdesk    (or: bank)"
+	[ ! -e "$dir/redis.sock" ] ||
+		echo "  its Redis: redis-cli -s $dir/redis.sock"
 	echo "  stop and remove: $dir/stop"
 }
 
 throwaway_server </dev/null
 failed=false
 helpdesk
+behind_redis
 bank || failed=true
 if $asked_to_keep
 then
