@@ -45,10 +45,13 @@ typedef struct DcAgenda
 	bool		was_up;			/* when we looked last */
 	TimestampTz up_since;
 	int			back_off;		/* milliseconds */
-	TimestampTz probe_at;		/* if Redis is not up */
+	bool		suspects;		/* somebody has doubts that it is up */
+	TimestampTz probe_at;		/* not before */
 	TimestampTz tidy_at;
 	TimestampTz sweep_at;		/* DT_NOEND: when something is touched */
 	TimestampTz swept_at;
+	bool		is_sweeping;	/* it goes on at once */
+	bool		is_touched;		/* since it began */
 	TimestampTz scan_at;
 } DcAgenda;
 
@@ -87,7 +90,27 @@ dc_agenda_back_off(DcAgenda *agenda, TimestampTz now)
 	agenda->probe_at = dc_in(now, (int) (agenda->back_off * jitter));
 }
 
-/* Sees to it that Redis is found again. */
+/* Looks for Redis; it does not matter whether it was there. */
+static void
+dc_agenda_look_for_redis(DcAgenda *agenda, TimestampTz now)
+{
+	agenda->suspects = false;
+	if (!dc_redis_probe())
+	{
+		agenda->was_up = false;
+		dc_agenda_back_off(agenda, GetCurrentTimestamp());
+		return;
+	}
+	if (!agenda->was_up)
+	{
+		dc_redis_clear_afresh();
+		agenda->up_since = agenda->sweep_at = agenda->scan_at = now;
+	}
+	agenda->was_up = true;
+	agenda->probe_at = dc_in(now, DC_MIN_BACK_OFF);
+}
+
+/* Sees to it that Redis is found again, or missed. */
 static void
 dc_agenda_probe(DcAgenda *agenda, TimestampTz now)
 {
@@ -103,38 +126,37 @@ dc_agenda_probe(DcAgenda *agenda, TimestampTz now)
 		dc_agenda_back_off(agenda, now);
 	}
 	agenda->was_up = is_up;
-	if (is_up || now < agenda->probe_at)
-		return;
-	if (dc_redis_probe())
-	{
-		agenda->was_up = true;
-		agenda->up_since = agenda->sweep_at = agenda->scan_at = now;
-	}
-	else
-		dc_agenda_back_off(agenda, GetCurrentTimestamp());
+	agenda->suspects |= dc_breaker_is_suspected();
+	if ((!is_up || agenda->suspects) && now >= agenda->probe_at)
+		dc_agenda_look_for_redis(agenda, now);
 }
 
 /* Clears Redis, if it is time for that. */
 static void
 dc_agenda_clear(DcAgenda *agenda, const DcReader *reader, TimestampTz now)
 {
-	bool		in_doubt;
+	TimestampTz next_sweep = dc_in(agenda->swept_at, dc_sweep_interval);
 
 	if (dc_clearing_was_woken())
 	{
-		agenda->sweep_at = Min(agenda->sweep_at,
-							   dc_in(agenda->swept_at, dc_sweep_interval));
+		agenda->is_touched = true;
 		agenda->scan_at = Min(agenda->scan_at, now);
 	}
+	if (agenda->is_touched)
+		agenda->sweep_at = Min(agenda->sweep_at, next_sweep);
 	if (!dc_breaker_allows())
 		return;
 	if (agenda->sweep_at <= now)
 	{
-		agenda->swept_at = now;
-		in_doubt = dc_redis_clear_known(reader, now);
-		agenda->sweep_at = in_doubt ? dc_in(now, dc_sweep_interval) : DT_NOEND;
-		if (in_doubt)
-			agenda->scan_at = Min(agenda->scan_at, agenda->sweep_at);
+		/* What is touched during a sweep, the sweep may have passed. */
+		if (!agenda->is_sweeping)
+		{
+			agenda->is_touched = false;
+			agenda->swept_at = now;
+		}
+		agenda->sweep_at = dc_redis_clear_known(reader, now);
+		agenda->is_sweeping = agenda->sweep_at == now;
+		agenda->scan_at = Min(agenda->scan_at, agenda->sweep_at);
 	}
 	if (agenda->scan_at <= now)
 		agenda->scan_at = dc_redis_clear_unknown(reader, now);
@@ -170,7 +192,7 @@ dc_agenda_pause(const DcAgenda *agenda)
 
 	if (dc_redis_url != NULL && agenda->was_up)
 		until = Min(until, Min(agenda->sweep_at, agenda->scan_at));
-	else if (dc_redis_url != NULL)
+	if (dc_redis_url != NULL && (!agenda->was_up || agenda->suspects))
 		until = Min(until, agenda->probe_at);
 	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 }

@@ -105,35 +105,44 @@ dc_clearing_is_needed(const char *pattern, int length)
 		 (until != 0 && (uint64) GetCurrentTimestamp() < until));
 }
 
+/* Is there room?  The last place is for what clears everything. */
 static bool
-dc_clearing_is(const DcClearing *clearing, const char *pattern, int length)
+dc_clearing_has_room(const char *pattern, int length)
 {
-	return clearing->database == MyDatabaseId && clearing->length == length &&
-		memcmp(clearing->pattern, pattern, length) == 0;
+	return queue->n < DC_MAX_CLEARINGS - 1 ||
+		(queue->n < DC_MAX_CLEARINGS && length == 1 && *pattern == '*');
+}
+
+/* Each transaction has its own: one may end long before another. */
+static bool
+dc_clearing_waits(const char *pattern, int length, uint64 xid)
+{
+	for (int i = 0; i < queue->n; i++)
+	{
+		const DcClearing *clearing = &queue->clearings[i];
+
+		if (clearing->xid == xid && clearing->length == length &&
+			memcmp(clearing->pattern, pattern, length) == 0)
+			return true;
+	}
+	return false;
 }
 
 void
 dc_clearing_add(const char *pattern, int length, uint64 xid)
 {
-	int			i;
-
 	if (!dc_clearing_is_needed(pattern, length))
 		return;
 	SpinLockAcquire(&queue->lock);
-	for (i = 0; i < queue->n; i++)
+	if (dc_clearing_has_room(pattern, length) &&
+		!dc_clearing_waits(pattern, length, xid))
 	{
-		if (dc_clearing_is(&queue->clearings[i], pattern, length))
-			break;
-	}
-	if (i < DC_MAX_CLEARINGS)
-	{
-		DcClearing *clearing = &queue->clearings[i];
+		DcClearing *clearing = &queue->clearings[queue->n++];
 
-		clearing->xid = Max(clearing->xid, xid);
+		clearing->xid = xid;
 		clearing->database = MyDatabaseId;
 		clearing->length = length;
 		memcpy(clearing->pattern, pattern, length);
-		queue->n = Max(queue->n, i + 1);
 	}
 	SpinLockRelease(&queue->lock);
 }
@@ -170,7 +179,6 @@ dc_clearing_is_done(const DcClearing *clearing, const DcClearing *done, int n)
 	return false;
 }
 
-/* One that was asked for again meanwhile, by another transaction, stays. */
 void
 dc_clearing_remove(const DcClearing *clearings, int n)
 {
@@ -182,9 +190,6 @@ dc_clearing_remove(const DcClearing *clearings, int n)
 		if (!dc_clearing_is_done(&queue->clearings[i], clearings, n))
 			queue->clearings[kept++] = queue->clearings[i];
 	}
-
-	/* What is left behind must not look like an older xid of its place. */
-	memset(&queue->clearings[kept], 0, (queue->n - kept) * sizeof(DcClearing));
 	queue->n = kept;
 	SpinLockRelease(&queue->lock);
 }

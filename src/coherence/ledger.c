@@ -302,7 +302,7 @@ dc_ledger_valid(const DcDependencies *entry, const DcReader *reader)
 								 pg_atomic_read_u64(&ledger->horizon));
 }
 
-static bool
+bool
 dc_slot_in_doubt(DcSlot *slot, const DcReader *reader)
 {
 	if (pg_atomic_read_u64(&slot->newest) < reader->xmin)

@@ -83,5 +83,6 @@ extern void dc_slot_init(DcSlot *slot);
 extern bool dc_slot_publish(DcSlot *slot, uint64 xid);
 extern bool dc_slot_valid(DcSlot *slot, const DcStamp *stamp,
 						  const DcReader *reader);
+extern bool dc_slot_in_doubt(DcSlot *slot, const DcReader *reader);
 
 #endif							/* DC_LEDGER_H */

@@ -395,5 +395,12 @@ dc_patterns_valid(const DcDependencies *entry, const DcReader *reader)
 bool
 dc_patterns_in_doubt(const DcReader *reader)
 {
-	return pg_atomic_read_u64(&patterns->newest) >= reader->xmin;
+	if (pg_atomic_read_u64(&patterns->newest) < reader->xmin)
+		return false;
+	for (int i = 0; i < DC_PATTERNS; i++)
+	{
+		if (dc_slot_in_doubt(&patterns->rows[i].slot, reader))
+			return true;
+	}
+	return false;
 }

@@ -49,9 +49,9 @@ dc_put_string(StringInfo out, const char *string)
 /*
  * The schemas that names are looked up in.  A session with a temporary schema
  * has entries of its own, since no other knows what that holds; the setting's
- * text says where in the path it comes.
+ * text says where in the path it comes.  Returns whether it is such a session.
  */
-static void
+static bool
 dc_put_search_path(StringInfo out)
 {
 	Oid			path[DC_PATH_LENGTH];
@@ -83,6 +83,7 @@ dc_put_search_path(StringInfo out)
 		list_free(all);
 	}
 	dc_put_string(out, namespace_search_path);
+	return OidIsValid(temporary);
 }
 
 /* The settings that change what values mean or how they print. */
@@ -164,7 +165,7 @@ dc_identity_of(const DcFunction *function, FunctionCallInfo fcinfo)
 	dc_put(&out, oids, sizeof(oids));
 	dc_put(&out, hashes, sizeof(hashes));
 	dc_put_string(&out, dc_system_user());
-	dc_put_search_path(&out);
+	identity.is_private = dc_put_search_path(&out);
 	dc_put_settings(&out);
 	dc_put_vary(&out, function->options.vary);
 	for (int i = 0; i < function->n_args; i++)

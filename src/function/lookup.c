@@ -24,6 +24,7 @@
 #include "function/lookup.h"
 #include "function/redis_tier.h"
 #include "function/result.h"
+#include "function/wire.h"
 #include "redis/breaker.h"
 #include "settings.h"
 #include "shmem.h"
@@ -157,6 +158,18 @@ dc_call_key(DcCall *call)
 	return call->key;
 }
 
+/*
+ * Is Redis asked for this call?  Not for what no other session can use, if it
+ * is kept in shared memory, nor for what Redis cannot carry just now.
+ */
+static bool
+dc_uses_redis(const DcCall *call)
+{
+	return dc_breaker_allows() &&
+		(!call->identity.is_private || dc_shared_memory_size == 0) &&
+		dc_wire_can_carry(call->function);
+}
+
 /* Puts it where it can be found, or says why not. */
 static DcReason
 dc_store(DcCall *call, const DcFill *fill)
@@ -166,7 +179,7 @@ dc_store(DcCall *call, const DcFill *fill)
 
 	if (shared == DC_NEWER_IS_THERE)
 		return DC_REASON_OLD_SNAPSHOT;
-	if (dc_breaker_allows())
+	if (dc_uses_redis(call))
 	{
 		in_redis = dc_redis_tier_fill(call->function, fill, &call->reader,
 									  call->now);
@@ -317,7 +330,7 @@ dc_look_up(DcCall *call, Snapshot snapshot, DcValue *value)
 	call->identity = dc_identity_of(call->function, call->fcinfo);
 	call->now = GetCurrentTimestamp();
 	outcome = dc_store_find(&call->identity, &call->reader, call->now, value);
-	if (outcome == DC_HIT || outcome == DC_OWN_WRITES || !dc_breaker_allows())
+	if (outcome == DC_HIT || outcome == DC_OWN_WRITES || !dc_uses_redis(call))
 		return outcome;
 	in_redis = dc_look_in_redis(call, value);
 

@@ -3,10 +3,10 @@
  *		Values as Redis holds them.
  *
  * A single json, jsonb, text or xml is written as it prints.  All else is
- * written as its type's send function does (a type without one: as it
- * prints), and read by its receive function; a row as a length (-1: NULL) and
- * the bytes for each column, as COPY's binary format has it, and a set as its
- * rows, one after the other.
+ * written as its type's send function does, and read by its receive function;
+ * a row, as COPY's binary format has it, as the number of its columns and then
+ * the length (-1: NULL) and the bytes of each; and a set as its rows, one after
+ * the other.
  *
  * Such functions can fail, for a reason as good as a label that an enum has no
  * longer, and a cache may not fail: so they run in a subtransaction, and an
@@ -22,6 +22,7 @@
 #include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
+#include "miscadmin.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -31,6 +32,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "compat.h"
 #include "function/wire.h"
@@ -43,7 +45,6 @@ typedef struct DcWireType
 {
 	Oid			oid;			/* under all domains */
 	bool		as_stored;		/* its bytes are all there is to it */
-	bool		binary;			/* by send and receive */
 	FmgrInfo	write;
 	FmgrInfo	read;
 	Oid			io_parameter;
@@ -55,7 +56,9 @@ typedef struct DcWireType
 typedef struct DcWire
 {
 	Oid			scalar;			/* what prints as it is; else InvalidOid */
+	bool		can_carry;		/* all types come back as they were */
 	int			n;
+	int			n_live;			/* columns that are not dropped */
 	DcWireType	types[FLEXIBLE_ARRAY_MEMBER];
 } DcWire;
 
@@ -71,6 +74,8 @@ typedef struct DcWireJob
 /*
  * Types.
  */
+
+static bool dc_columns_come_back(TupleDesc columns, bool are_part);
 
 /*
  * Types whose stored bytes are text, or bytes, and nothing else.  Nothing is
@@ -94,6 +99,59 @@ dc_is_as_stored(Oid type)
 	}
 }
 
+/*
+ * Does what its send function writes come back as it was?  Not without such
+ * functions, and not xml in anything else: its functions rewrite its
+ * declaration.
+ */
+static bool
+dc_type_comes_back(Oid oid, bool is_part)
+{
+	Oid			base = getBaseType(oid);
+	Oid			element = get_element_type(base);
+	TypeCacheEntry *entry;
+	int16		length;
+	bool		by_value;
+	char		alignment;
+	char		delimiter;
+	Oid			parameter;
+	Oid			sends;
+	Oid			receives;
+
+	check_stack_depth();
+	if (OidIsValid(element))
+		return dc_type_comes_back(element, true);
+	if (dc_is_as_stored(base))
+		return base != XMLOID || !is_part;
+	entry = lookup_type_cache(base, TYPECACHE_TUPDESC | TYPECACHE_RANGE_INFO |
+							  TYPECACHE_MULTIRANGE_INFO);
+	if (entry->typtype == TYPTYPE_RANGE)
+		return dc_type_comes_back(entry->rngelemtype->type_id, true);
+	if (entry->typtype == TYPTYPE_MULTIRANGE)
+		return dc_type_comes_back(entry->rngtype->type_id, true);
+	if (entry->tupDesc != NULL)
+		return dc_columns_come_back(entry->tupDesc, true);
+	get_type_io_data(base, IOFunc_send, &length, &by_value, &alignment,
+					 &delimiter, &parameter, &sends);
+	get_type_io_data(base, IOFunc_receive, &length, &by_value, &alignment,
+					 &delimiter, &parameter, &receives);
+	return OidIsValid(sends) && OidIsValid(receives);
+}
+
+static bool
+dc_columns_come_back(TupleDesc columns, bool are_part)
+{
+	for (int i = 0; i < columns->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(columns, i);
+
+		if (!column->attisdropped &&
+			!dc_type_comes_back(column->atttypid, are_part))
+			return false;
+	}
+	return true;
+}
+
 static void
 dc_wire_type(Oid oid, DcWireType *type, MemoryContext context)
 {
@@ -106,11 +164,8 @@ dc_wire_type(Oid oid, DcWireType *type, MemoryContext context)
 		elog(ERROR, "cache lookup failed for type %u", type->oid);
 	form = (Form_pg_type) GETSTRUCT(row);
 	type->as_stored = dc_is_as_stored(type->oid);
-	type->binary = OidIsValid(form->typsend) && OidIsValid(form->typreceive);
-	fmgr_info_cxt(type->binary ? form->typsend : form->typoutput,
-				  &type->write, context);
-	fmgr_info_cxt(type->binary ? form->typreceive : form->typinput,
-				  &type->read, context);
+	fmgr_info_cxt(form->typsend, &type->write, context);
+	fmgr_info_cxt(form->typreceive, &type->read, context);
 	type->io_parameter = getTypeIOParam(row);
 	type->length = form->typlen;
 	type->by_value = form->typbyval;
@@ -140,15 +195,21 @@ dc_wire_new(DcFunction *function)
 											  n * sizeof(DcWireType));
 
 	wire->scalar = dc_wire_scalar(function);
+	wire->can_carry = function->columns == NULL ?
+		dc_type_comes_back(function->result.oid, false) :
+		dc_columns_come_back(function->columns, false);
 	wire->n = n;
-	for (int i = 0; i < n && !OidIsValid(wire->scalar); i++)
+	for (int i = 0; wire->can_carry && i < n; i++)
 	{
 		if (function->columns == NULL)
 			dc_wire_type(function->result.oid, &wire->types[i],
 						 function->context);
 		else if (!TupleDescAttr(function->columns, i)->attisdropped)
+		{
 			dc_wire_type(TupleDescAttr(function->columns, i)->atttypid,
 						 &wire->types[i], function->context);
+			wire->n_live++;
+		}
 	}
 	return wire;
 }
@@ -159,6 +220,16 @@ dc_wire_of(DcFunction *function)
 	if (function->wire == NULL)
 		function->wire = dc_wire_new(function);
 	return function->wire;
+}
+
+/* There are no subtransactions while parallel workers are running. */
+bool
+dc_wire_can_carry(DcFunction *function)
+{
+	const DcWire *wire = dc_wire_of(function);
+
+	return wire->can_carry &&
+		(wire->scalar == TEXTOID || !IsInParallelMode());
 }
 
 /*
@@ -174,9 +245,6 @@ dc_guarded(void (*work) (DcWireJob *), DcWireJob *job)
 	int			encoding = pg_get_client_encoding();
 	volatile bool done = false;
 
-	/* There are no subtransactions while workers are running. */
-	if (IsInParallelMode())
-		return false;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
@@ -223,15 +291,13 @@ dc_wire_put(DcWireType *type, Datum value, StringInfo out)
 		appendBinaryStringInfo(out, VARDATA_ANY(stored),
 							   VARSIZE_ANY_EXHDR(stored));
 	}
-	else if (type->binary)
+	else
 	{
 		bytea	   *bytes = SendFunctionCall(&type->write, value);
 
 		appendBinaryStringInfo(out, VARDATA(bytes),
 							   VARSIZE(bytes) - VARHDRSZ);
 	}
-	else
-		appendStringInfoString(out, OutputFunctionCall(&type->write, value));
 }
 
 static void
@@ -240,6 +306,7 @@ dc_wire_put_row(DcFunction *function, TupleTableSlot *slot, StringInfo out)
 	DcWire	   *wire = dc_wire_of(function);
 
 	slot_getallattrs(slot);
+	pq_sendint32(out, wire->n_live);
 	for (int i = 0; i < wire->n; i++)
 	{
 		int			at = out->len;
@@ -350,14 +417,9 @@ dc_wire_get(DcWireType *type, char *bytes, int length)
 
 	/* Receive functions rely on a zero behind the bytes. */
 	bytes[length] = '\0';
-	if (type->binary)
-	{
-		value = ReceiveFunctionCall(&type->read, &in, type->io_parameter, -1);
-		if (in.cursor != length)
-			dc_wire_garbage();
-	}
-	else
-		value = InputFunctionCall(&type->read, bytes, type->io_parameter, -1);
+	value = ReceiveFunctionCall(&type->read, &in, type->io_parameter, -1);
+	if (in.cursor != length)
+		dc_wire_garbage();
 	bytes[length] = next;
 	return value;
 }
@@ -397,6 +459,8 @@ dc_wire_get_row(DcWireJob *job, Datum *values, bool *nulls)
 	MinimalTuple row;
 	int			size;
 
+	if (pq_getmsgint(in, 4) != wire->n_live)
+		dc_wire_garbage();
 	for (int i = 0; i < wire->n; i++)
 	{
 		int			length;
@@ -433,29 +497,30 @@ dc_wire_get_rows(DcWireJob *job)
 												  "dashboard_cache row",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(scratch);
+	int64		n = 0;
 
 	while (job->in.cursor < job->in.len)
 	{
 		dc_wire_get_row(job, values, nulls);
 		MemoryContextReset(scratch);
+		n++;
 	}
+	if (n != 1 && !job->function->returns_set)
+		dc_wire_garbage();
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(scratch);
 	job->value->bytes = job->out.data;
 	job->value->size = job->out.len;
 }
 
-/* Reads what prints as it is. */
 static void
-dc_wire_scan(Oid type, char *bytes, Size size, DcValue *value)
+dc_wire_get_jsonb(DcWireJob *job)
 {
-	if (type == JSONBOID)
-		value->bytes =
-			DatumGetPointer(DirectFunctionCall1(jsonb_in,
-												CStringGetDatum(bytes)));
-	else
-		value->bytes = (char *) cstring_to_text_with_len(bytes, size);
-	value->size = VARSIZE(value->bytes);
+	Datum		value = DirectFunctionCall1(jsonb_in,
+											CStringGetDatum(job->in.data));
+
+	job->value->bytes = DatumGetPointer(value);
+	job->value->size = VARSIZE(job->value->bytes);
 }
 
 bool
@@ -470,15 +535,18 @@ dc_wire_read(DcFunction *function, const char *bytes, Size size,
 	if (value->isnull || (function->returns_set && size == 0))
 		return size == 0;
 
+	if (scalar == TEXTOID)
+	{
+		value->bytes = (char *) cstring_to_text_with_len(bytes, size);
+		value->size = VARSIZE(value->bytes);
+		return true;
+	}
+
 	/* A copy that ends in a zero, and may be written to. */
 	initStringInfo(&job.in);
 	appendBinaryStringInfo(&job.in, bytes, size);
-	if (OidIsValid(scalar))
-	{
-		dc_wire_scan(scalar, job.in.data, size, value);
-		return true;
-	}
 	initStringInfo(&job.out);
-	return dc_guarded(function->columns == NULL ? dc_wire_get_scalar :
+	return dc_guarded(scalar == JSONBOID ? dc_wire_get_jsonb :
+					  function->columns == NULL ? dc_wire_get_scalar :
 					  dc_wire_get_rows, &job);
 }

@@ -8,6 +8,9 @@
 #include "function/definition.h"
 #include "store/entry.h"
 
+/* Can results of the function be written and read, here and now? */
+extern bool dc_wire_can_carry(DcFunction *function);
+
 /*
  * palloc'd bytes; NULL if the value cannot be written.  json, jsonb and text
  * are written as they print, all else as its type's send function does, a row

@@ -5,7 +5,7 @@
  * The first failure that any process meets opens the breaker for all of them,
  * so that a server which is dead or hangs costs one time limit and not one a
  * call.  From then on only the worker tries, and closes the breaker when the
- * server answers again (probe.c).
+ * server answers again (client.c).
  *
  * What stands here is about the settings whose hash stands beside it.  A
  * process that knows other settings, since a reload reaches the processes one
@@ -33,6 +33,7 @@
 typedef struct DcBreaker
 {
 	pg_atomic_uint32 state;		/* a DcBreakerState */
+	pg_atomic_uint32 suspected; /* is the worker to have a look? */
 	pg_atomic_uint64 settings;	/* dc_redis_settings() of whom this is about */
 	slock_t		lock;			/* for what follows */
 	TimestampTz since;			/* the state */
@@ -63,6 +64,7 @@ dc_breaker_shmem_init(void)
 		return;
 	memset(breaker, 0, sizeof(*breaker));
 	pg_atomic_init_u32(&breaker->state, DC_REDIS_OFF);
+	pg_atomic_init_u32(&breaker->suspected, 0);
 	pg_atomic_init_u64(&breaker->settings, 0);
 	SpinLockInit(&breaker->lock);
 	breaker->since = GetCurrentTimestamp();
@@ -101,10 +103,13 @@ dc_breaker_allows(void)
 int
 dc_breaker_addresses(DcAddress *addresses)
 {
+	uint64		settings = dc_redis_settings();
 	int			n;
 
+	/* Not where other settings lead, with these settings' password. */
 	SpinLockAcquire(&breaker->lock);
-	n = breaker->n_addresses;
+	n = pg_atomic_read_u64(&breaker->settings) == settings ?
+		breaker->n_addresses : 0;
 	memcpy(addresses, breaker->addresses, n * sizeof(DcAddress));
 	SpinLockRelease(&breaker->lock);
 	return n;
@@ -170,12 +175,25 @@ dc_breaker_server(void)
 	return server;
 }
 
+/* Has the server been found well since then? */
+static bool
+dc_breaker_closed_since(TimestampTz began_at)
+{
+	bool		closed;
+
+	SpinLockAcquire(&breaker->lock);
+	closed = pg_atomic_read_u32(&breaker->state) == DC_REDIS_UP &&
+		breaker->since > began_at;
+	SpinLockRelease(&breaker->lock);
+	return closed;
+}
+
 void
-dc_breaker_open(const char *reason)
+dc_breaker_open(const char *reason, TimestampTz began_at)
 {
 	char		error[DC_REDIS_ERROR];
 
-	if (!dc_breaker_is_mine())
+	if (!dc_breaker_is_mine() || dc_breaker_closed_since(began_at))
 		return;
 	dc_breaker_clean(reason, error);
 	dc_breaker_note(error, false);
@@ -183,7 +201,7 @@ dc_breaker_open(const char *reason)
 						  DC_REDIS_DOWN))
 	{
 		dc_wake_worker();
-		ereport(LOG,
+		ereport(LOG_SERVER_ONLY,
 				(errmsg("Redis server \"%s\" is down: %s",
 						dc_breaker_server(), error),
 				 errdetail("Cached functions go on without it, and the background worker keeps trying."),
@@ -198,10 +216,24 @@ dc_breaker_refused(const char *reason)
 
 	dc_breaker_clean(reason, error);
 	if (dc_breaker_is_mine() && dc_breaker_note(error, true))
-		ereport(LOG,
+		ereport(LOG_SERVER_ONLY,
 				(errmsg("Redis server \"%s\" refused a command: %s",
 						dc_breaker_server(), error),
 				 errhidestmt(true), errhidecontext(true)));
+}
+
+void
+dc_breaker_suspect(void)
+{
+	pg_atomic_write_u32(&breaker->suspected, 1);
+	dc_wake_worker();
+}
+
+bool
+dc_breaker_is_suspected(void)
+{
+	return pg_atomic_read_u32(&breaker->suspected) != 0 &&
+		pg_atomic_exchange_u32(&breaker->suspected, 0) != 0;
 }
 
 void
@@ -238,7 +270,7 @@ void
 dc_breaker_close(void)
 {
 	if (dc_breaker_change(1 << DC_REDIS_DOWN, DC_REDIS_UP))
-		ereport(LOG,
+		ereport(LOG_SERVER_ONLY,
 				(errmsg("Redis server \"%s\" is up again",
 						dc_breaker_server())));
 	else

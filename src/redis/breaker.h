@@ -49,9 +49,14 @@ extern bool dc_breaker_allows(void);
 /* Where the server is, as found by the worker; at most DC_MAX_ADDRESSES. */
 extern int	dc_breaker_addresses(DcAddress *addresses);
 
-/* For everybody: it cannot be used (opens the breaker); it refused a command. */
-extern void dc_breaker_open(const char *reason);
+/*
+ * For everybody: it cannot be used, as was found by what began at that time
+ * (opens the breaker); it refused a command; it may be that it cannot be used
+ * (the worker will have a look).
+ */
+extern void dc_breaker_open(const char *reason, TimestampTz began_at);
 extern void dc_breaker_refused(const char *reason);
+extern void dc_breaker_suspect(void);
 
 /*
  * For the worker: the settings have changed; where the server may be; it
@@ -60,5 +65,6 @@ extern void dc_breaker_refused(const char *reason);
 extern void dc_breaker_reset(void);
 extern void dc_breaker_try(const DcAddress *addresses, int n);
 extern void dc_breaker_close(void);
+extern bool dc_breaker_is_suspected(void);
 
 #endif							/* DC_BREAKER_H */

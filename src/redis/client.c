@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <sys/un.h>
 
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "redis/breaker.h"
@@ -19,10 +20,36 @@
 /* What the process's connection was opened with. */
 static uint64 connected_with = 0;
 
-static TimestampTz
-dc_deadline(void)
+/* By when a call has to be done, and what for. */
+typedef struct DcCallTime
 {
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), dc_redis_timeout);
+	TimestampTz began_at;
+	TimestampTz deadline;
+	bool		is_short;		/* by the statement's time limit, not ours */
+}			DcCallTime;
+
+/*
+ * A statement with a time limit of its own must not spend all of it here: it
+ * would never get to its query.
+ */
+static DcCallTime
+dc_call_time(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	DcCallTime	time = {
+		.began_at = now,
+		.deadline = TimestampTzPlusMilliseconds(now, dc_redis_timeout),
+	};
+
+	if (get_timeout_active(STATEMENT_TIMEOUT))
+	{
+		TimestampTz end = get_timeout_finish_time(STATEMENT_TIMEOUT);
+		TimestampTz half = now + (end - now) / 2;
+
+		time.is_short = half < time.deadline;
+		time.deadline = Min(time.deadline, half);
+	}
+	return time;
 }
 
 /* Is there a connection, with the settings that are in force? */
@@ -41,62 +68,76 @@ dc_client_open(DcConnection *connection, TimestampTz deadline)
  * of its own or since it was restarted.  That says nothing about how it is
  * now; all commands can be repeated.
  */
-static bool
+static DcExchange
 dc_client_exchange(DcConnection *connection, const StringInfoData *commands,
-				   int n, DcReply **replies)
+				   int n, DcReply **replies, TimestampTz deadline)
 {
-	TimestampTz deadline = dc_deadline();
 	bool		reused = dc_connection_is_open(connection);
 	DcExchange	outcome;
 
 	if (!dc_client_open(connection, deadline))
-		return false;
+		return DC_EXCHANGE_FAILED;
 	outcome = dc_connection_exchange(connection, commands, n, replies,
 									 deadline);
-	if (outcome == DC_EXCHANGE_LOST && reused)
-	{
-		dc_connection_close(connection);
-		if (!dc_client_open(connection, deadline))
-			return false;
-		outcome = dc_connection_exchange(connection, commands, n, replies,
-										 deadline);
-	}
-	return outcome == DC_EXCHANGED;
+	if (outcome != DC_EXCHANGE_LOST || !reused)
+		return outcome;
+	dc_connection_close(connection);
+	if (!dc_client_open(connection, deadline))
+		return DC_EXCHANGE_FAILED;
+	return dc_connection_exchange(connection, commands, n, replies, deadline);
 }
 
-/* The same; whatever goes wrong, no half of a reply stays behind. */
-static bool
+/*
+ * The same; whatever goes wrong, no half of a reply stays behind.  Who was
+ * cancelled here may have waited for a server that hangs, and others will.
+ */
+static DcExchange
 dc_client_call(DcConnection *connection, const StringInfoData *commands,
-			   int n, DcReply **replies)
+			   int n, DcReply **replies, TimestampTz deadline)
 {
-	bool		done;
+	DcExchange	outcome;
 
 	PG_TRY();
 	{
-		done = dc_client_exchange(connection, commands, n, replies);
+		outcome = dc_client_exchange(connection, commands, n, replies,
+									 deadline);
 	}
 	PG_CATCH();
 	{
 		dc_connection_close(connection);
+		dc_breaker_suspect();
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	if (!done)
+	if (outcome != DC_EXCHANGED)
 		dc_connection_close(connection);
-	return done;
+	return outcome;
 }
 
-bool
+DcRedisCall
 dc_redis_call(const StringInfoData *commands, int n, DcReply **replies)
 {
 	DcConnection *connection = dc_connection();
+	DcCallTime	time;
 
 	if (!dc_breaker_allows())
-		return false;
-	if (dc_client_call(connection, commands, n, replies))
-		return true;
-	dc_breaker_open(dc_connection_error(connection));
-	return false;
+		return DC_REDIS_NO_ANSWER;
+	time = dc_call_time();
+	switch (dc_client_call(connection, commands, n, replies, time.deadline))
+	{
+		case DC_EXCHANGED:
+			return DC_REDIS_ANSWERED;
+		case DC_EXCHANGE_TOO_LONG:
+			return DC_REDIS_TOO_LONG;
+		case DC_EXCHANGE_LOST:
+		case DC_EXCHANGE_FAILED:
+			break;
+	}
+	if (time.is_short)
+		dc_breaker_suspect();
+	else if (!dc_connection_is_local(connection))
+		dc_breaker_open(dc_connection_error(connection), time.began_at);
+	return DC_REDIS_NO_ANSWER;
 }
 
 void
@@ -126,11 +167,18 @@ dc_redis_refused(const DcReply *reply)
 		return false;
 	if (dc_is_outage(reply->bytes))
 	{
-		dc_breaker_open(reply->bytes);
+		dc_breaker_open(reply->bytes, GetCurrentTimestamp());
 		dc_connection_close(dc_connection());	/* and the reply with it */
+		return true;
 	}
-	else
-		dc_breaker_refused(reply->bytes);
+	dc_breaker_refused(reply->bytes);
+
+	/* The server that takes writes may be another one by now. */
+	if (strncmp(reply->bytes, "READONLY", 8) == 0)
+	{
+		dc_breaker_suspect();
+		dc_connection_close(dc_connection());
+	}
 	return true;
 }
 
@@ -157,7 +205,10 @@ dc_resolve_unix(const char *path, DcAddress *addresses)
 static int
 dc_resolve_host(const DcUrl *url, DcAddress *addresses, const char **error)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,.ai_flags = AI_ADDRCONFIG};
+	struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST,
+	};
 	struct addrinfo *found = NULL;
 	char		port[16];
 	int			n = 0;
@@ -165,9 +216,7 @@ dc_resolve_host(const DcUrl *url, DcAddress *addresses, const char **error)
 
 	snprintf(port, sizeof(port), "%d", url->port);
 	result = getaddrinfo(url->host, port, &hints, &found);
-
-	/* A machine with nothing but a loopback interface has no address. */
-	if (result != 0)
+	if (result == EAI_NONAME)
 	{
 		hints.ai_flags = 0;
 		result = getaddrinfo(url->host, port, &hints, &found);
@@ -194,14 +243,15 @@ dc_ping(DcConnection *connection, const char **error)
 	size_t		length = strlen(word);
 	StringInfoData command;
 	DcReply    *reply;
-	bool		exchanged;
+	DcExchange	outcome;
 
 	initStringInfo(&command);
 	dc_append_command(&command, 1, &word, &length);
-	exchanged = dc_client_call(connection, &command, 1, &reply);
+	outcome = dc_client_call(connection, &command, 1, &reply,
+							 dc_call_time().deadline);
 	pfree(command.data);
 	*error = dc_connection_error(connection);
-	if (!exchanged)
+	if (outcome != DC_EXCHANGED)
 		return false;
 	*error = reply->type == REDIS_REPLY_ERROR ? reply->bytes : "unexpected reply";
 	return reply->type == REDIS_REPLY_STATUS;
@@ -225,7 +275,7 @@ dc_redis_probe(void)
 		dc_breaker_close();
 		return true;
 	}
-	dc_breaker_open(error);
+	dc_breaker_open(error, GetCurrentTimestamp());
 	dc_connection_close(connection);
 	return false;
 }

@@ -73,6 +73,12 @@ dc_connection_error(const DcConnection *connection)
 	return connection->socket.error;
 }
 
+bool
+dc_connection_is_local(const DcConnection *connection)
+{
+	return connection->socket.is_local;
+}
+
 void
 dc_connection_close(DcConnection *connection)
 {
@@ -101,8 +107,6 @@ dc_take_replies(DcConnection *connection, Size received, int n,
 	void	   *reply = NULL;
 
 	connection->received += received;
-	if (connection->received > dc_max_reply())
-		return dc_socket_fail(&connection->socket, "reply is too long");
 	if (redisReaderFeed(connection->reader, connection->buffer,
 						received) != REDIS_OK)
 		return dc_socket_fail(&connection->socket, "out of memory");
@@ -199,6 +203,8 @@ dc_exchange(DcConnection *connection, const StringInfoData *commands, int n,
 		{
 			if (!dc_take_replies(connection, done, n, replies, &n_taken))
 				return DC_EXCHANGE_FAILED;
+			if (connection->received > dc_max_reply())
+				return DC_EXCHANGE_TOO_LONG;
 			if (n_taken == n)
 				return DC_EXCHANGED;
 			may_read = done == DC_READ_SIZE;
@@ -273,7 +279,7 @@ dc_append_words(StringInfo out, int n, const char **words)
 
 /* The first that a new connection says; returns how many replies to expect. */
 static int
-dc_append_greeting(StringInfo out)
+dc_append_greeting(StringInfo out, bool *has_auth)
 {
 	const DcUrl *url = dc_redis_url;
 	const char *password = url->password[0] ? url->password : dc_redis_password;
@@ -295,36 +301,88 @@ dc_append_greeting(StringInfo out)
 		dc_append_words(out, 2, auth);
 		n++;
 	}
-	snprintf(number, sizeof(number), "%d", url->database);
-	dc_append_words(out, 2, select);
+	*has_auth = n > 0;
+	if (url->database != 0)
+	{
+		snprintf(number, sizeof(number), "%d", url->database);
+		dc_append_words(out, 2, select);
+		n++;
+	}
 	snprintf(name, sizeof(name), "dashboard_cache:%d", MyProcPid);
 	dc_append_words(out, 3, set_name);
-	return n + 2;
+	return n + 1;
 }
 
-/* Says who we are.  What name we have matters to nobody but who looks. */
+/*
+ * What name we have matters to nobody but who looks; not all servers have
+ * names, and not everybody may have one.
+ */
+static bool
+dc_is_about_name(const char *error)
+{
+	return strncmp(error, "NOPERM", 6) == 0 ||
+		strncmp(error, "ERR unknown", 11) == 0;
+}
+
+/*
+ * An error may quote its command, and so the password: of those that are not
+ * known to, the first word has to do.
+ */
+static bool
+dc_refused_auth(DcConnection *connection, const char *error)
+{
+	static const char *const harmless[] = {
+		"WRONGPASS", "NOPERM", "LOADING", "DENIED", "ERR AUTH",
+		"ERR Client sent AUTH", "ERR max number of clients",
+	};
+
+	for (int i = 0; i < lengthof(harmless); i++)
+	{
+		if (strncmp(error, harmless[i], strlen(harmless[i])) == 0)
+			return dc_socket_fail(&connection->socket, error);
+	}
+	snprintf(connection->socket.error, DC_REDIS_ERROR,
+			 "%.*s: AUTH was refused", (int) strcspn(error, " "), error);
+	return false;
+}
+
+/* Is the reply to the greeting's i-th command of n what it should be? */
+static bool
+dc_is_welcome(DcConnection *connection, const DcReply *reply, int i, int n,
+			  bool has_auth)
+{
+	if (reply->type == REDIS_REPLY_STATUS)
+		return true;
+	if (reply->type != REDIS_REPLY_ERROR)
+		return dc_socket_fail(&connection->socket, "unexpected reply");
+	if (i == 0 && has_auth)
+		return dc_refused_auth(connection, reply->bytes);
+	return (i == n - 1 && dc_is_about_name(reply->bytes)) ||
+		dc_socket_fail(&connection->socket, reply->bytes);
+}
+
+/* Says who we are. */
 static bool
 dc_greet(DcConnection *connection, TimestampTz deadline)
 {
 	StringInfoData greeting;
 	DcReply    *replies[3];
 	DcExchange	outcome;
+	bool		has_auth;
 	int			n;
 
 	initStringInfo(&greeting);
-	n = dc_append_greeting(&greeting);
+	n = dc_append_greeting(&greeting, &has_auth);
 	outcome = dc_connection_exchange(connection, &greeting, n, replies,
 									 deadline);
 	explicit_bzero(greeting.data, greeting.len);
 	pfree(greeting.data);
 	if (outcome != DC_EXCHANGED)
 		return false;
-	for (int i = 0; i < n - 1; i++)
+	for (int i = 0; i < n; i++)
 	{
-		if (replies[i]->type == REDIS_REPLY_ERROR)
-			return dc_socket_fail(&connection->socket, replies[i]->bytes);
-		if (replies[i]->type != REDIS_REPLY_STATUS)
-			return dc_socket_fail(&connection->socket, "unexpected reply");
+		if (!dc_is_welcome(connection, replies[i], i, n, has_auth))
+			return false;
 	}
 	return true;
 }
@@ -345,12 +403,16 @@ dc_connection_open(DcConnection *connection, TimestampTz deadline)
 	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  dc_redis_connect_timeout);
 
+	give_up = Min(give_up, deadline);
 	dc_socket_fail(&connection->socket, "its address is not known");
 	for (int i = 0; i < n; i++)
 	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		/* An address that does not answer leaves time for the others. */
 		dc_connection_close(connection);
 		if (dc_connection_try(connection, &addresses[i],
-							  Min(deadline, give_up)))
+							  now + (give_up - now) / (n - i)))
 			return true;
 	}
 	dc_connection_close(connection);

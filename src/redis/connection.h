@@ -26,6 +26,7 @@ typedef enum DcExchange
 {
 	DC_EXCHANGED,
 	DC_EXCHANGE_LOST,			/* closed before any answer came */
+	DC_EXCHANGE_TOO_LONG,		/* it answers more than can be taken */
 	DC_EXCHANGE_FAILED,
 } DcExchange;
 
@@ -40,6 +41,9 @@ extern bool dc_connection_is_open(const DcConnection *connection);
 extern bool dc_connection_open(DcConnection *connection, TimestampTz deadline);
 extern void dc_connection_close(DcConnection *connection);
 extern const char *dc_connection_error(const DcConnection *connection);
+
+/* Does the failure say nothing about the server? */
+extern bool dc_connection_is_local(const DcConnection *connection);
 
 /*
  * Sends the commands and takes n replies, which live until the next exchange.

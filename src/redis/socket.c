@@ -135,6 +135,8 @@ dc_open_socket(DcSocket *sock, int family)
 	pgsocket	new;
 	int			on = 1;
 
+	sock->is_local = true;
+
 	/* Two are needed: the set of events has one of its own, or throws. */
 	if (!AcquireExternalFD())
 		return dc_socket_fail_errno(sock, "could not open a socket");
@@ -166,6 +168,7 @@ dc_open_socket(DcSocket *sock, int family)
 		AddWaitEventToSet(sock->events, WL_SOCKET_WRITEABLE, new, NULL,
 						  NULL);
 	sock->waits_for = WL_SOCKET_WRITEABLE;
+	sock->is_local = false;
 	return true;
 }
 
@@ -191,6 +194,9 @@ dc_connect(DcSocket *sock, const DcAddress *address,
 		if (errno == 0)
 			return true;
 	}
+
+	/* A unix socket's queue is full: too many come at once. */
+	sock->is_local = errno == EAGAIN;
 	return dc_socket_fail_errno(sock, "could not connect");
 }
 

@@ -17,6 +17,7 @@ typedef struct DcSocket
 	struct WaitEventSet *events;	/* NULL: not open */
 	int			event;			/* the socket's, among them */
 	uint32		waits_for;		/* what that is set to */
+	bool		is_local;		/* the failure says nothing about the server */
 	char		error[DC_REDIS_ERROR];	/* why something failed */
 } DcSocket;
 

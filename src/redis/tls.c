@@ -50,6 +50,13 @@ dc_is_address(const char *host)
 		inet_pton(AF_INET6, host, &address) == 1;
 }
 
+/* A key that needs a pass phrase cannot be used: there is nobody to ask. */
+static int
+dc_tls_no_passphrase(char *out, int room, int writing, void *arg)
+{
+	return 0;
+}
+
 /* Whom the server may be. */
 static bool
 dc_tls_load_authorities(SSL_CTX *context)
@@ -102,6 +109,11 @@ dc_tls_set_up(DcTls *tls, int socket, const DcUrl *url, char *error,
 	SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE |
 					 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 					 SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_default_passwd_cb(tls->context, dc_tls_no_passphrase);
+#ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
+	/* Replies say themselves where they end. */
+	SSL_CTX_set_options(tls->context, SSL_OP_IGNORE_UNEXPECTED_EOF);
+#endif
 	doing = "could not load dashboard_cache.redis_tls_ca_file";
 	if (!dc_tls_load_authorities(tls->context))
 		goto failed;

@@ -370,6 +370,8 @@ dc_known_key(int i)
 	{
 		known->row = i;
 		known->xmin = row->xmin;
+		known->xmax = row->xmax;
+		known->n_running = row->n_running;
 		known->name.database = row->database;
 		known->name.key = key;
 		known->name.key_length = row->key_length;
@@ -417,7 +419,8 @@ dc_directory_remove(const DcKnownKey *key)
 	DcDirectoryRow *row = &directory->rows[key->row];
 
 	LWLockAcquire(dc_shared->directory_lock, LW_EXCLUSIVE);
-	if (dc_row_is_of(row, &key->name) && row->xmin == key->xmin)
+	if (dc_row_is_of(row, &key->name) && row->xmin == key->xmin &&
+		row->xmax == key->xmax && row->n_running == key->n_running)
 		dc_row_forget(row);
 	LWLockRelease(dc_shared->directory_lock);
 }

@@ -13,7 +13,9 @@
 typedef struct DcKnownKey
 {
 	int			row;			/* to be told what became of it */
-	uint64		xmin;
+	uint64		xmin;			/* with what follows: which fill of the name */
+	uint64		xmax;
+	int			n_running;
 	DcName		name;			/* its key is palloc'd */
 } DcKnownKey;
 

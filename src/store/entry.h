@@ -15,6 +15,7 @@ typedef struct DcIdentity
 	const char *bytes;
 	Size		length;
 	uint64		hash[2];
+	bool		is_private;		/* no other session will ever have it */
 } DcIdentity;
 
 /* An entry's value: what function/result.c made of the result. */

@@ -29,8 +29,8 @@
 /* Keys that a SCAN looks at. */
 #define DC_SCAN_COUNT "500"
 
-/* For how long to scan before looking after other things, in milliseconds. */
-#define DC_SCAN_SLICE 20
+/* For how long to clear before looking after other things, in milliseconds. */
+#define DC_SLICE 20
 
 /* When to try again what Redis has refused, in milliseconds. */
 #define DC_SCAN_RETRY 10000
@@ -69,7 +69,8 @@ dc_unlink(const StringInfoData *names, int n)
 	}
 	initStringInfo(&command);
 	dc_append_command(&command, n + 1, arguments, lengths);
-	if (!dc_redis_call(&command, 1, &reply) || dc_redis_refused(reply))
+	if (dc_redis_call(&command, 1, &reply) != DC_REDIS_ANSWERED ||
+		dc_redis_refused(reply))
 		return false;
 	if (reply->type == REDIS_REPLY_INTEGER)
 		dc_directory_count_cleared(reply->integer);
@@ -101,23 +102,34 @@ dc_clear_batch(const List *stale, int first)
 	return true;
 }
 
-bool
+TimestampTz
 dc_redis_clear_known(const DcReader *reader, TimestampTz now)
 {
-	DcDirectorySweep sweep = {.next = 0};
-	bool		in_doubt = false;
+	static int	next = 0;		/* row to go on from */
+	static bool in_doubt = false;
+	TimestampTz end = TimestampTzPlusMilliseconds(now, DC_SLICE);
 
-	while (sweep.next >= 0)
+	do
 	{
-		sweep = dc_directory_sweep(sweep.next, DC_BATCH, reader, now);
+		DcDirectorySweep sweep = dc_directory_sweep(next, DC_BATCH, reader,
+													now);
+
 		in_doubt |= sweep.in_doubt;
 		for (int i = 0; i < list_length(sweep.stale); i += DC_BATCH)
 		{
 			if (!dc_clear_batch(sweep.stale, i))
-				return true;
+				return TimestampTzPlusMilliseconds(now, dc_sweep_interval);
 		}
-	}
-	return in_doubt;
+		next = sweep.next;
+	} while (next >= 0 && GetCurrentTimestamp() < end);
+
+	if (next >= 0)
+		return now;
+	next = 0;
+	if (!in_doubt)
+		return DT_NOEND;
+	in_doubt = false;
+	return TimestampTzPlusMilliseconds(now, dc_sweep_interval);
 }
 
 /*
@@ -194,6 +206,23 @@ dc_scan_wants(const DcReply *key)
 	return false;
 }
 
+/*
+ * A glob of the keys to be looked at.  A single pattern narrows it, unless it
+ * has what would take in the glob's end.
+ */
+static void
+dc_scan_append_glob(StringInfo out)
+{
+	const DcClearing *only = &scan.clearings[0];
+
+	if (scan.orphans || scan.n_clearings != 1 ||
+		memchr(only->pattern, '[', only->length) != NULL ||
+		memchr(only->pattern, '\\', only->length) != NULL)
+		dc_name_append_glob(NULL, 0, InvalidOid, out);
+	else
+		dc_name_append_glob(only->pattern, only->length, only->database, out);
+}
+
 /* Asks for some keys; the reply is checked. */
 static DcReply *
 dc_scan_ask(void)
@@ -205,17 +234,13 @@ dc_scan_ask(void)
 	size_t		lengths[] = {4, strlen(scan.cursor), 5, 0, 5, strlen(DC_SCAN_COUNT)};
 
 	initStringInfo(&glob);
-	if (!scan.orphans && scan.n_clearings == 1)
-		dc_name_append_glob(scan.clearings[0].pattern,
-							scan.clearings[0].length,
-							scan.clearings[0].database, &glob);
-	else
-		dc_name_append_glob(NULL, 0, InvalidOid, &glob);
+	dc_scan_append_glob(&glob);
 	arguments[3] = glob.data;
 	lengths[3] = glob.len;
 	initStringInfo(&command);
 	dc_append_command(&command, lengthof(arguments), arguments, lengths);
-	if (!dc_redis_call(&command, 1, &reply) || dc_redis_refused(reply) ||
+	if (dc_redis_call(&command, 1, &reply) != DC_REDIS_ANSWERED ||
+		dc_redis_refused(reply) ||
 		reply->type != REDIS_REPLY_ARRAY || reply->n != 2 ||
 		reply->elements[0]->type != REDIS_REPLY_STRING ||
 		reply->elements[0]->length >= sizeof(scan.cursor) ||
@@ -255,10 +280,16 @@ dc_scan_step(void)
 	return true;
 }
 
+void
+dc_redis_clear_afresh(void)
+{
+	scan.active = false;
+}
+
 TimestampTz
 dc_redis_clear_unknown(const DcReader *reader, TimestampTz now)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(now, DC_SCAN_SLICE);
+	TimestampTz end = TimestampTzPlusMilliseconds(now, DC_SLICE);
 	TimestampTz later;
 
 	if (!scan.active && now < scan.not_before)

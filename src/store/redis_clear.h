@@ -9,17 +9,19 @@
 #include "datatype/timestamp.h"
 
 /*
- * Clears the keys that the directory knows to be stale for the reader, whose
- * snapshot has just been taken.  Returns whether others may soon be.
+ * Both work for some milliseconds, and return when to call them again: now,
+ * to go on, or at another time, or DT_NOEND if there is nothing to do.  The reader's
+ * snapshot has just been taken.
+ *
+ * The first clears the keys that the directory knows to be stale, the second,
+ * by name, what it does not know.
  */
-extern bool dc_redis_clear_known(const DcReader *reader, TimestampTz now);
-
-/*
- * Goes on with clearing by name what the directory does not know, for some
- * milliseconds.  Returns when to call again: at once, at another time, or
- * DT_NOEND if there is nothing to do.
- */
+extern TimestampTz dc_redis_clear_known(const DcReader *reader,
+										TimestampTz now);
 extern TimestampTz dc_redis_clear_unknown(const DcReader *reader,
 										  TimestampTz now);
+
+/* Redis was away: what of it has been looked at says nothing any more. */
+extern void dc_redis_clear_afresh(void);
 
 #endif							/* DC_REDIS_CLEAR_H */

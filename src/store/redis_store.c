@@ -147,8 +147,15 @@ dc_redis_find(const DcName *name, const DcIdentity *identity,
 	initStringInfo(&command);
 	dc_append_command(&command, lengthof(arguments), arguments, lengths);
 
-	if (!dc_redis_call(&command, 1, &reply))
-		return DC_NO_ANSWER;
+	switch (dc_redis_call(&command, 1, &reply))
+	{
+		case DC_REDIS_ANSWERED:
+			break;
+		case DC_REDIS_NO_ANSWER:
+			return DC_NO_ANSWER;
+		case DC_REDIS_TOO_LONG:
+			return DC_REJECTED;
+	}
 	if (reply->type == REDIS_REPLY_ERROR &&
 		strncmp(reply->bytes, "WRONGTYPE", 9) == 0)
 		return DC_REJECTED;
@@ -288,9 +295,15 @@ dc_redis_fill(const DcName *name, const DcIdentity *identity,
 	if (!dc_directory_add(name, &entry->dependencies, expiry))
 		return DC_NEWER_IS_THERE;
 	dc_ledger_arm(entry->dependencies.tags, entry->dependencies.n_tags);
-	filled = dc_redis_call(&commands, DC_FILL_REPLIES, replies) &&
+	filled = dc_redis_call(&commands, DC_FILL_REPLIES,
+						   replies) == DC_REDIS_ANSWERED &&
 		dc_is_filled(replies);
+
+	/* The worker may have cleared the name before it was there. */
 	if (dc_ledger_in_doubt(&entry->dependencies, reader))
+	{
+		(void) dc_directory_add(name, &entry->dependencies, expiry);
 		dc_clearing_wake();
+	}
 	return filled ? DC_FILLED : DC_NO_ROOM;
 }
