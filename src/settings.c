@@ -12,6 +12,7 @@
 #include <limits.h>
 
 #include "common/hashfn.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
@@ -97,20 +98,29 @@ dc_show_instead(char **new_value, const char *text)
 	return true;
 }
 
-/* Shows the URL without its password. */
+/*
+ * Shows the URL without its password, but otherwise as it was written: what is
+ * shown is what parallel workers are given, and has to be a URL.
+ */
 static bool
-dc_hide_password(char **new_value, const DcUrl *url)
+dc_hide_password(char **new_value)
 {
-	char		shown[DC_URL_DESCRIPTION + DC_URL_NAME + 64];
-	char		server[DC_URL_DESCRIPTION];
+	const char *begin = strstr(*new_value, "://") + strlen("://");
+	size_t		length = strcspn(begin, "/");
+	const char *at = begin + length;
+	const char *colon = memchr(begin, ':', length);
+	StringInfoData shown;
+	bool		done;
 
-	if (url->password[0] == '\0')
-		return true;
-	dc_url_describe(url, server);
-	snprintf(shown, sizeof(shown), "%s://%s:" DC_STARS "@%s",
-			 url->is_unix ? "unix" : url->is_tls ? "rediss" : "redis",
-			 url->user, server);
-	return dc_show_instead(new_value, shown);
+	while (at > begin && *at != '@')
+		at--;
+	initStringInfo(&shown);
+	appendBinaryStringInfo(&shown, *new_value, colon + 1 - *new_value);
+	appendStringInfoString(&shown, DC_STARS);
+	appendStringInfoString(&shown, at);
+	done = dc_show_instead(new_value, shown.data);
+	pfree(shown.data);
+	return done;
 }
 
 /*
@@ -137,7 +147,7 @@ dc_check_redis_url(char **new_value, void **extra, GucSource source)
 	if (*extra == NULL)
 		return false;
 	memcpy(*extra, &parsed, sizeof(DcUrl));
-	return dc_hide_password(new_value, &parsed);
+	return parsed.password[0] == '\0' || dc_hide_password(new_value);
 }
 
 static void

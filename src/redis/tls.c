@@ -32,6 +32,10 @@ dc_tls_error(const char *doing, char *error, Size error_room)
 	unsigned long code = ERR_get_error();
 	const char *reason = code == 0 ? NULL : ERR_reason_error_string(code);
 
+#ifdef ERR_SYSTEM_ERROR
+	if (ERR_SYSTEM_ERROR(code))
+		reason = strerror(ERR_GET_REASON(code));
+#endif
 	if (reason != NULL)
 		snprintf(error, error_room, "%s: %s", doing, reason);
 	else if (code != 0)
