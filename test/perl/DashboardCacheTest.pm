@@ -17,14 +17,15 @@ use Test::More;
 
 our @EXPORT = qw(
   new_node crash saved_file create_example
-  call count_call counters write_sale log_since logged_errors
+  call count_call count_session_call counters write_sale log_since logged_errors
+  configure use_redis wait_for_redis redis_status breaker_log wait_until
 );
 
 # What calls are counted as, in the order in which call() names them.
 my @counters = qw(
-  hits misses stale fills disabled standby serializable parallel_worker
-  own_writes own_id temporary row_security snapshot_moved old_snapshot
-  too_large null error
+  hits redis_hits misses stale redis_rejected redis_errors fills disabled
+  standby serializable parallel_worker own_writes own_id temporary
+  row_security snapshot_moved old_snapshot too_large null redis_down error
 );
 
 my $example = <<'SQL';
@@ -159,30 +160,50 @@ sub count_call
 		%params);
 	my %before = $output =~ /^before\|(\w+)\|(\d+)$/mg;
 	my %after = $output =~ /^after\|(\w+)\|(\d+)$/mg;
+
+	$output =~ s/^(?:before|after)\|.*(?:\n|$)//mg;
+	chomp $output;
+	return ($output, _difference(\%before, \%after));
+}
+
+# The same in a session that is open already.
+sub count_session_call
+{
+	my ($node, $function, $session, $sql) = @_;
+	my %before = counters($node, $function);
+	my $output = $session->query_safe($sql);
+	my %after = counters($node, $function);
+
+	return ($output, _difference(\%before, \%after));
+}
+
+# What was counted in between, as words.
+sub _difference
+{
+	my ($before, $after) = @_;
 	my @counted;
 
 	foreach my $counter (@counters)
 	{
-		my $difference = ($after{$counter} // 0) - ($before{$counter} // 0);
+		my $difference = ($after->{$counter} // 0) - ($before->{$counter} // 0);
 
 		push @counted, $counter if $difference == 1;
 		push @counted, "$difference $counter"
 		  if $difference != 0 && $difference != 1;
 	}
-	$output =~ s/^(?:before|after)\|.*(?:\n|$)//mg;
-	chomp $output;
-	return ($output, join(' ', @counted));
+	return join(' ', @counted);
 }
 
 # Calls the example's function, and returns its total and what became of the
-# call: "10: hit", "10: miss" (if the result was kept), or a reason for passing
-# the cache by, as in "10: disabled".  That a miss was stale is not told: the
-# worker may have dropped the entry already.
+# call: "10: hit" (from shared memory), "10: Redis hit", "10: miss" (if the result
+# was kept), or what else it was counted as, as in "10: disabled".  That a miss
+# was stale is not told: the worker may have dropped the entry already.
 sub call
 {
 	my ($node, %params) = @_;
 	my %names = (
 		'hits' => 'hit',
+		'hits redis_hits' => 'Redis hit',
 		'misses fills' => 'miss',
 		'misses stale fills' => 'miss');
 	my $run = $node->safe_psql($params{database} // 'postgres',
@@ -195,8 +216,84 @@ sub call
 	my $ran = $result_run == $run;
 
 	return "$total: counted as $counted, but " . ($ran ? 'ran' : 'did not run')
-	  if $ran == ($counted eq 'hits');
+	  if $ran == ($counted =~ /^hits/);
 	return "$total: " . ($names{$counted} // $counted);
+}
+
+#
+# Redis
+#
+
+# Settings of the extension, which the server and its sessions soon know.
+sub configure
+{
+	my ($node, %settings) = @_;
+	my $lines = '';
+
+	foreach my $name (sort keys %settings)
+	{
+		(my $value = $settings{$name}) =~ s/(['\\])/$1$1/g;
+		$lines .= "dashboard_cache.$name = '$value'\n";
+	}
+	$node->append_conf('postgresql.conf', $lines);
+	$node->reload;
+	return;
+}
+
+# Settings that change which Redis server is used, or how.  Waits until it has
+# been tried, and returns whether it is up.
+sub use_redis
+{
+	my ($node, %settings) = @_;
+	my $before = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
+
+	configure($node, %settings);
+	$node->poll_query_until('postgres',
+		"SELECT state IN ('up', 'down') FROM dashboard_cache.redis_status"
+		  . " WHERE since > '$before'");
+	return redis_status($node, 'state') eq 'up';
+}
+
+sub wait_for_redis
+{
+	my ($node, $state) = @_;
+
+	return $node->poll_query_until('postgres',
+		"SELECT state = '$state' FROM dashboard_cache.redis_status");
+}
+
+sub redis_status
+{
+	my ($node, $column) = @_;
+
+	return $node->safe_psql('postgres',
+		"SELECT $column FROM dashboard_cache.redis_status");
+}
+
+# What the server has logged about Redis since the offset: "down up" after an
+# outage, and "refused" for a command that Redis refused.
+sub breaker_log
+{
+	my ($node, $offset) = @_;
+	my %names = ('is down' => 'down', 'is up again' => 'up');
+
+	return join ' ', map { $names{$_} // 'refused' } log_since($node, $offset)
+	  =~ /LOG:  Redis server "[^"]*" (is down|is up again|refused a command)/g;
+}
+
+# Waits until the function returns true, and returns what it returned last.
+sub wait_until
+{
+	my ($function) = @_;
+	my $give_up_at = time() + $PostgreSQL::Test::Utils::timeout_default;
+
+	while (1)
+	{
+		my $result = $function->();
+
+		return $result if $result || time() > $give_up_at;
+		select(undef, undef, undef, 0.02);
+	}
 }
 
 # What the server has logged since the offset, or since its start.
