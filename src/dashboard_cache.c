@@ -10,6 +10,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "coherence/ddl.h"
 #include "coherence/dependency.h"
 #include "coherence/pending.h"
 #include "coherence/writing.h"
@@ -35,5 +36,6 @@ _PG_init(void)
 	dc_pending_register();
 	dc_dependency_register();
 	dc_writing_register();
+	dc_ddl_register();
 	dc_worker_register();
 }

@@ -10,6 +10,7 @@ typedef uint64 DcTag;
 /* What a tag's name is the name of; part of the hash. */
 typedef enum DcTagKind
 {
+	DC_TAG_CLUSTER = 'a',		/* everything cached in any database; no name */
 	DC_TAG_DATABASE = 'd',		/* everything cached in a database; no name */
 	DC_TAG_KEY = 'k',			/* one key */
 	DC_TAG_PREFIX = 'p',		/* keys that begin so; the name ends in ':' */
@@ -31,6 +32,6 @@ extern DcTag dc_tag(DcTagKind kind, const char *name, size_t length);
 /* Appends the tags that any entry with this key has; returns how many. */
 extern int	dc_tags_of_key(const char *key, size_t length, DcTag *tags);
 
-#define DC_MAX_KEY_TAGS (DC_MAX_PREFIXES + 2)
+#define DC_MAX_KEY_TAGS (DC_MAX_PREFIXES + 3)
 
 #endif							/* DC_TAG_H */

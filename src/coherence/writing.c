@@ -101,8 +101,8 @@ dc_utility_writes(const Node * statement)
 static void
 dc_process_utility(PlannedStmt *statement, const char *source,
 				   bool read_only_tree, ProcessUtilityContext context,
-				   ParamListInfo parameters, QueryEnvironment * environment,
-				   DestReceiver *dest, QueryCompletion * completion)
+				   ParamListInfo parameters, QueryEnvironment *environment,
+				   DestReceiver *dest, QueryCompletion *completion)
 {
 	ProcessUtility_hook_type process = previous_process_utility ?
 	previous_process_utility : standard_ProcessUtility;

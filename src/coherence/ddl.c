@@ -1,0 +1,209 @@
+/*
+ * ddl.c
+ *		Invalidates when definitions or privileges change.
+ *
+ * What a query returns depends on the functions, views, types and policies on
+ * its way, and on who may read what.  A statement that may change any of that
+ * invalidates, with its transaction, all that is cached in the database; if
+ * it is about roles, which all databases share, in all of them.  Statements
+ * that cannot change a result are listed here; what is not listed counts as
+ * one that can.
+ *
+ * It invalidates before the statement and after it, since some commit in the
+ * middle; for the others the second time finds the tag there already.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
+#include "utils/lsyscache.h"
+
+#include "coherence/ddl.h"
+#include "coherence/pending.h"
+
+/* What a statement may have changed. */
+typedef enum DcReach
+{
+	DC_REACH_NOTHING,
+	DC_REACH_DATABASE,
+	DC_REACH_CLUSTER,
+} DcReach;
+
+static ProcessUtility_hook_type previous_process_utility = NULL;
+
+/* A relation that is not there (IF EXISTS) changes nothing either. */
+static bool
+dc_is_temporary(const RangeVar *relation)
+{
+	Oid			oid;
+
+	if (relation->relpersistence == RELPERSISTENCE_TEMP)
+		return true;
+	oid = RangeVarGetRelid(relation, NoLock, true);
+	return !OidIsValid(oid) || get_rel_persistence(oid) == RELPERSISTENCE_TEMP;
+}
+
+static bool
+dc_drops_relations(const DropStmt *statement)
+{
+	switch (statement->removeType)
+	{
+		case OBJECT_TABLE:
+		case OBJECT_SEQUENCE:
+		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_FOREIGN_TABLE:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static DcReach
+dc_reach_of_drop(const DropStmt *statement)
+{
+	ListCell   *cell;
+
+	/* It may have to be the first in its transaction to take an id. */
+	if (statement->removeType == OBJECT_INDEX)
+		return DC_REACH_NOTHING;
+	if (!dc_drops_relations(statement))
+		return DC_REACH_DATABASE;
+	foreach(cell, statement->objects)
+	{
+		RangeVar   *relation = makeRangeVarFromNameList(lfirst(cell));
+
+		if (!dc_is_temporary(relation))
+			return DC_REACH_DATABASE;
+	}
+	return DC_REACH_NOTHING;
+}
+
+static DcReach
+dc_reach_unless_temporary(const RangeVar *relation)
+{
+	return dc_is_temporary(relation) ? DC_REACH_NOTHING : DC_REACH_DATABASE;
+}
+
+/* A relation that is about to be made: only its name can say. */
+static DcReach
+dc_reach_of_new(const RangeVar *relation)
+{
+	return relation->relpersistence == RELPERSISTENCE_TEMP ?
+		DC_REACH_NOTHING : DC_REACH_DATABASE;
+}
+
+static DcReach
+dc_reach_of(Node * statement)
+{
+	switch (nodeTag(statement))
+	{
+			/* What only runs, shows or stores. */
+		case T_TransactionStmt:
+		case T_VariableSetStmt:
+		case T_VariableShowStmt:
+		case T_PrepareStmt:
+		case T_ExecuteStmt:
+		case T_DeallocateStmt:
+		case T_DeclareCursorStmt:
+		case T_ClosePortalStmt:
+		case T_FetchStmt:
+		case T_ExplainStmt:
+		case T_DoStmt:
+		case T_CallStmt:
+		case T_CopyStmt:
+		case T_TruncateStmt:
+		case T_LockStmt:
+		case T_ConstraintsSetStmt:
+		case T_CheckPointStmt:
+		case T_DiscardStmt:
+		case T_LoadStmt:
+		case T_NotifyStmt:
+		case T_ListenStmt:
+		case T_UnlistenStmt:
+		case T_AlterSystemStmt:
+			return DC_REACH_NOTHING;
+
+			/* What changes how fast a result comes, or what it is called. */
+		case T_VacuumStmt:
+		case T_ClusterStmt:
+		case T_IndexStmt:
+		case T_ReindexStmt:
+		case T_CreateStatsStmt:
+		case T_AlterStatsStmt:
+		case T_CommentStmt:
+		case T_SecLabelStmt:
+			return DC_REACH_NOTHING;
+
+			/* Databases and tablespaces have no entries of this one. */
+		case T_CreatedbStmt:
+		case T_DropdbStmt:
+		case T_CreateTableSpaceStmt:
+		case T_DropTableSpaceStmt:
+		case T_AlterTableSpaceOptionsStmt:
+			return DC_REACH_NOTHING;
+
+		case T_CreateStmt:
+			return dc_reach_of_new(((CreateStmt *) statement)->relation);
+		case T_CreateTableAsStmt:
+			return dc_reach_of_new(((CreateTableAsStmt *) statement)->into->rel);
+		case T_CreateSeqStmt:
+			return dc_reach_of_new(((CreateSeqStmt *) statement)->sequence);
+		case T_ViewStmt:
+			return dc_reach_of_new(((ViewStmt *) statement)->view);
+		case T_AlterTableStmt:
+			return dc_reach_unless_temporary(((AlterTableStmt *) statement)->relation);
+		case T_AlterSeqStmt:
+			return dc_reach_unless_temporary(((AlterSeqStmt *) statement)->sequence);
+		case T_DropStmt:
+			return dc_reach_of_drop((DropStmt *) statement);
+
+		case T_GrantRoleStmt:
+		case T_CreateRoleStmt:
+		case T_AlterRoleStmt:
+		case T_AlterRoleSetStmt:
+		case T_DropRoleStmt:
+		case T_DropOwnedStmt:
+		case T_ReassignOwnedStmt:
+			return DC_REACH_CLUSTER;
+
+		default:
+			return DC_REACH_DATABASE;
+	}
+}
+
+static void
+dc_invalidate_reach(DcReach reach)
+{
+	if (reach == DC_REACH_DATABASE)
+		dc_pending_add_tag(dc_tag(DC_TAG_DATABASE, "", 0));
+	else if (reach == DC_REACH_CLUSTER)
+		dc_pending_add_tag(dc_tag(DC_TAG_CLUSTER, "", 0));
+}
+
+static void
+dc_process_utility(PlannedStmt *statement, const char *source,
+				   bool read_only_tree, ProcessUtilityContext context,
+				   ParamListInfo parameters, QueryEnvironment *environment,
+				   DestReceiver *dest, QueryCompletion *completion)
+{
+	ProcessUtility_hook_type process = previous_process_utility ?
+	previous_process_utility : standard_ProcessUtility;
+	DcReach		reach = RecoveryInProgress() ? DC_REACH_NOTHING :
+	dc_reach_of(statement->utilityStmt);
+
+	dc_invalidate_reach(reach);
+	process(statement, source, read_only_tree, context, parameters,
+			environment, dest, completion);
+	dc_invalidate_reach(reach);
+}
+
+void
+dc_ddl_register(void)
+{
+	previous_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = dc_process_utility;
+}
