@@ -78,6 +78,42 @@ CREATE FUNCTION outer_total() RETURNS bigint LANGUAGE cached STABLE AS $$ SELECT
 CREATE FUNCTION in_plpgsql() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ DECLARE r bigint; BEGIN r := total(); RETURN r + outer_total(); END $$;
 SELECT outer_total(), outer_total(), in_plpgsql();
 
+-- what an inner one depends on goes for the outer one too: tags, key, and TTL
+CREATE FUNCTION inner_total() RETURNS bigint LANGUAGE cached STABLE AS $$
+#key inner:total
+#tags totals
+#ttl infinity
+SELECT sum(v) FROM t $$;
+CREATE FUNCTION middle() RETURNS bigint LANGUAGE cached STABLE AS $$
+#ttl infinity
+SELECT inner_total() $$;
+CREATE FUNCTION around() RETURNS bigint LANGUAGE cached STABLE AS $$
+#ttl infinity
+SELECT middle() $$;
+\set became 'SELECT function, hits, misses FROM dashboard_cache.stats WHERE function::text ~ ''^(inner_total|middle|around)'' ORDER BY function::text; SELECT dashboard_cache.reset_stats() \\g /dev/null'
+SELECT dashboard_cache.reset_stats() \g /dev/null
+SELECT around(); :became
+SELECT around(); :became
+SELECT dashboard_cache.invalidate_tag('totals'); SELECT around(); :became
+SELECT dashboard_cache.invalidate_key('inner:total'); SELECT around(), inner_total(); :became
+-- also if the inner one was a hit
+SELECT dashboard_cache.invalidate_key('around'); SELECT around(); :became
+SELECT dashboard_cache.invalidate_pattern('inner:*'); SELECT around(); :became
+-- by a glob that only the inner key matches
+SELECT dashboard_cache.invalidate_pattern('*nner:t*'); SELECT around(); :became
+-- also if the inner one passes by
+ALTER FUNCTION inner_total() SET dashboard_cache.enabled = off;
+SELECT around(); :became
+SELECT dashboard_cache.invalidate_tag('totals'); SELECT around(); :became
+ALTER FUNCTION inner_total() RESET ALL;
+-- the TTL
+CREATE OR REPLACE FUNCTION inner_total() RETURNS bigint LANGUAGE cached STABLE AS $$
+#ttl 100 milliseconds
+SELECT sum(v) FROM t $$;
+SELECT around(); :became
+SELECT pg_sleep(0.2);
+SELECT around(); :became
+
 -- in a parallel query
 SELECT dashboard_cache.reset_stats();
 CREATE TABLE many AS SELECT i FROM generate_series(1, 10000) i;

@@ -158,6 +158,9 @@ dc_reach_of(Node * statement)
 			return dc_reach_unless_temporary(((AlterTableStmt *) statement)->relation);
 		case T_AlterSeqStmt:
 			return dc_reach_unless_temporary(((AlterSeqStmt *) statement)->sequence);
+		case T_RenameStmt:
+			return ((RenameStmt *) statement)->renameType == OBJECT_ROLE ?
+				DC_REACH_CLUSTER : DC_REACH_DATABASE;
 		case T_DropStmt:
 			return dc_reach_of_drop((DropStmt *) statement);
 

@@ -198,6 +198,7 @@ dc_reading_begin(DcReading *reading, const DcReader *reader)
 	reading->outer = current;
 	reading->reader = reader;
 	reading->context = CurrentMemoryContext;
+	reading->expires_at = DT_NOEND;
 	if (reading->outer == NULL)
 		pg_atomic_write_u32(&notes[dc_my_process()], 0);
 	current = reading;
@@ -217,6 +218,7 @@ dc_reading_end(DcReading *reading)
 	outer->temporary |= reading->temporary;
 	outer->row_security |= reading->row_security;
 	outer->snapshot_moved |= reading->snapshot_moved;
+	dc_reading_note_entry(reading->tags, reading->n_tags, reading->expires_at);
 	if (reading->newest != NULL)
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(outer->context);
@@ -226,6 +228,37 @@ dc_reading_end(DcReading *reading)
 											size));
 		MemoryContextSwitchTo(old_context);
 	}
+}
+
+bool
+dc_reading_is_open(void)
+{
+	return current != NULL;
+}
+
+/* Makes room for so many tags more. */
+static void
+dc_reading_grow(DcReading *reading, int n)
+{
+	if (reading->n_tags + n <= reading->max_tags)
+		return;
+	reading->max_tags = Max(2 * reading->max_tags, reading->n_tags + n);
+	if (reading->tags == NULL)
+		reading->tags = MemoryContextAlloc(reading->context,
+										   reading->max_tags * sizeof(DcTag));
+	else
+		reading->tags = repalloc(reading->tags,
+								 reading->max_tags * sizeof(DcTag));
+}
+
+void
+dc_reading_note_entry(const DcTag *tags, int n, TimestampTz expires_at)
+{
+	dc_reading_grow(current, n);
+	for (int i = 0; i < n; i++)
+		dc_tags_add(current->tags, &current->n_tags, tags[i]);
+	current->has_inner |= n > 0;
+	current->expires_at = Min(current->expires_at, expires_at);
 }
 
 void

@@ -6,6 +6,8 @@
 #define DC_DEPENDENCY_H
 
 #include "coherence/stamp.h"
+#include "coherence/tag.h"
+#include "datatype/timestamp.h"
 
 /*
  * Collects, from begin to end, what all plans that run meanwhile read, however
@@ -19,6 +21,11 @@ typedef struct DcReading
 	bool		row_security;	/* a table whose policies are in force */
 	DcStamp    *newest;			/* of the latest other snapshot, if any */
 	bool		snapshot_moved; /* one was used that cannot be told */
+	DcTag	   *tags;			/* of the entries that went into it */
+	int			n_tags;
+	int			max_tags;
+	bool		has_inner;		/* there were any */
+	TimestampTz expires_at;		/* the first of them; DT_NOEND: none does */
 	MemoryContext context;		/* where that is allocated */
 } DcReading;
 
@@ -31,7 +38,13 @@ extern void dc_reading_begin(DcReading *reading, const DcReader *reader);
 /* Also when the query failed. */
 extern void dc_reading_end(DcReading *reading);
 
-/* For a cached function that is called inside the query. */
+/*
+ * For a cached function that is called inside the query.  What its result
+ * depends on, and how long it lives, goes for what is made of it too.
+ */
+extern bool dc_reading_is_open(void);
+extern void dc_reading_note_entry(const DcTag *tags, int n,
+								  TimestampTz expires_at);
 extern void dc_reading_note_snapshot(Snapshot snapshot);
 extern void dc_reading_note_row_security(void);
 

@@ -45,6 +45,8 @@ typedef struct DcDependencies
 	Oid			database;		/* with the key, for the globs */
 	const char *key;			/* not terminated */
 	int			key_length;
+	bool		has_inner;		/* entries went into it whose keys are not
+								 * here */
 } DcDependencies;
 
 extern Size dc_ledger_shmem_size(void);

@@ -260,6 +260,15 @@ dc_glob_matches(const char *pattern, int pattern_length,
 	return p == p_end;
 }
 
+bool
+dc_glob_touches(const char *pattern, int pattern_length,
+				const DcDependencies *entry)
+{
+	return entry->has_inner ||
+		dc_glob_matches(pattern, pattern_length, entry->key,
+						entry->key_length);
+}
+
 Size
 dc_patterns_shmem_size(void)
 {
@@ -370,8 +379,7 @@ dc_row_valid(DcPatternRow *row, const DcDependencies *entry,
 	pg_read_barrier();
 	valid = row->length == 0 || row->database != entry->database ||
 		dc_slot_valid(&row->slot, entry->stamp, reader) ||
-		!dc_glob_matches(row->text, Min(row->length, DC_MAX_GLOB),
-						 entry->key, entry->key_length);
+		!dc_glob_touches(row->text, Min(row->length, DC_MAX_GLOB), entry);
 	pg_read_barrier();
 	return valid && version == pg_atomic_read_u32(&row->version);
 }

@@ -36,6 +36,10 @@ extern void dc_patterns_shmem_init(void);
 extern void dc_patterns_clear(void);
 extern bool dc_patterns_save(FILE *file);
 extern bool dc_patterns_load(FILE *file);
+
+/* May the pattern mean the entry, or one that went into it? */
+extern bool dc_glob_touches(const char *pattern, int pattern_length,
+							const DcDependencies *entry);
 extern void dc_patterns_publish(const char *text, int length, uint64 xid);
 extern bool dc_patterns_valid(const DcDependencies *entry,
 							  const DcReader *reader);

@@ -218,8 +218,7 @@ dc_pending_touches(const DcDependencies *entry)
 	for (int i = 0; n_globs > 0 && i < n_items; i++)
 	{
 		if (items[i].is_glob &&
-			dc_glob_matches(items[i].pattern, items[i].length,
-							entry->key, entry->key_length))
+			dc_glob_touches(items[i].pattern, items[i].length, entry))
 			return true;
 	}
 	return false;

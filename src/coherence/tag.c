@@ -42,3 +42,14 @@ dc_tags_of_key(const char *key, size_t length, DcTag *tags)
 	}
 	return n;
 }
+
+void
+dc_tags_add(DcTag *tags, int *n, DcTag tag)
+{
+	for (int i = 0; i < *n; i++)
+	{
+		if (tags[i] == tag)
+			return;
+	}
+	tags[(*n)++] = tag;
+}

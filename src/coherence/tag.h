@@ -32,6 +32,9 @@ extern DcTag dc_tag(DcTagKind kind, const char *name, size_t length);
 /* Appends the tags that any entry with this key has; returns how many. */
 extern int	dc_tags_of_key(const char *key, size_t length, DcTag *tags);
 
+/* Adds one to those there are, unless it is among them. */
+extern void dc_tags_add(DcTag *tags, int *n, DcTag tag);
+
 #define DC_MAX_KEY_TAGS (DC_MAX_PREFIXES + 3)
 
 #endif							/* DC_TAG_H */

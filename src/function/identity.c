@@ -225,14 +225,14 @@ dc_key_of(const DcFunction *function, FunctionCallInfo fcinfo)
 
 DcTag	   *
 dc_tags_of(const DcFunction *function, FunctionCallInfo fcinfo,
-		   const StringInfoData *key, int *n)
+		   const StringInfoData *key, int more, int *n)
 {
 	DcCallArguments call = {function, fcinfo};
 	DcTag	   *tags;
 	ListCell   *cell;
 
-	tags = palloc((DC_MAX_KEY_TAGS + list_length(function->options.tags)) *
-				  sizeof(DcTag));
+	tags = palloc((DC_MAX_KEY_TAGS + list_length(function->options.tags) +
+				   more) * sizeof(DcTag));
 	*n = dc_tags_of_key(key->data, key->len, tags);
 	foreach(cell, function->options.tags)
 	{

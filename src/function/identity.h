@@ -16,8 +16,8 @@ extern DcIdentity dc_identity_of(const DcFunction *function,
 extern StringInfo dc_key_of(const DcFunction *function,
 							FunctionCallInfo fcinfo);
 
-/* All tags of an entry with the key; sets *n. */
+/* All tags that the call itself has, with room for more; sets *n. */
 extern DcTag *dc_tags_of(const DcFunction *function, FunctionCallInfo fcinfo,
-						 const StringInfoData *key, int *n);
+						 const StringInfoData *key, int more, int *n);
 
 #endif							/* DC_IDENTITY_H */

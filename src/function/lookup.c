@@ -194,6 +194,22 @@ dc_store(DcCall *call, const DcFill *fill)
 		DC_REASON_TOO_LARGE;
 }
 
+/* Its own tags, and those of the entries that went into it. */
+static void
+dc_call_tags(DcCall *call, const DcReading *reading,
+			 DcDependencies *dependencies)
+{
+	int			n;
+	DcTag	   *tags = dc_tags_of(call->function, call->fcinfo,
+								  dc_call_key(call), reading->n_tags, &n);
+
+	for (int i = 0; i < reading->n_tags; i++)
+		dc_tags_add(tags, &n, reading->tags[i]);
+	dependencies->tags = tags;
+	dependencies->n_tags = n;
+	dependencies->has_inner = reading->has_inner;
+}
+
 /* Keeps the result, or says why not. */
 static DcReason
 dc_keep(DcCall *call, const DcResult *result, const DcReading *reading)
@@ -208,13 +224,13 @@ dc_keep(DcCall *call, const DcResult *result, const DcReading *reading)
 			.key = key->data,
 			.key_length = key->len,
 		},
-		.expires_at = dc_expires_at(function, call->now),
+		.expires_at = Min(dc_expires_at(function, call->now),
+						  reading->expires_at),
 	};
 
 	if (key->len > DC_MAX_KEY)
 		return DC_REASON_TOO_LARGE;
-	fill.dependencies.tags = dc_tags_of(function, call->fcinfo, key,
-										&fill.dependencies.n_tags);
+	dc_call_tags(call, reading, &fill.dependencies);
 	if (!dc_newest_agrees(call, reading, &fill.dependencies))
 		return DC_REASON_SNAPSHOT_MOVED;
 
@@ -269,12 +285,14 @@ dc_miss(DcCall *call)
 }
 
 static Datum
-dc_hit(DcCall *call, DcValue *value)
+dc_hit(DcCall *call, DcFound *found)
 {
 	dc_count(call->function->stats, DC_HITS);
-	if (value->row_security)
+	if (found->value.row_security)
 		dc_reading_note_row_security();
-	return dc_result_return_value(call->function, call->fcinfo, value);
+	if (found->tags != NULL)
+		dc_reading_note_entry(found->tags, found->n_tags, found->expires_at);
+	return dc_result_return_value(call->function, call->fcinfo, &found->value);
 }
 
 static Datum
@@ -288,23 +306,27 @@ dc_run_uncached(DcFunction *function, FunctionCallInfo fcinfo)
 
 /* What is found there comes to shared memory too. */
 static DcOutcome
-dc_look_in_redis(DcCall *call, DcValue *value)
+dc_look_in_redis(DcCall *call, DcFound *found)
 {
 	const StringInfoData *key = dc_call_key(call);
-	DcFill		found;
+	DcFill		entry;
 	DcOutcome	outcome;
 
 	if (key->len > DC_MAX_KEY)
 		return DC_ABSENT;
-	found.identity = &call->identity;
+	entry.identity = &call->identity;
 	outcome = dc_redis_tier_find(call->function, key, &call->reader, call->now,
-								 &found);
+								 &entry);
 	switch (outcome)
 	{
 		case DC_HIT:
 			dc_count(call->function->stats, DC_REDIS_HITS);
-			(void) dc_store_fill(&found);
-			*value = found.value;
+			(void) dc_store_fill(&entry);
+			found->value = entry.value;
+			found->tags = dc_reading_is_open() ?
+				unconstify(DcTag *, entry.dependencies.tags) : NULL;
+			found->n_tags = entry.dependencies.n_tags;
+			found->expires_at = entry.expires_at;
 			break;
 		case DC_REJECTED:
 			dc_count(call->function->stats, DC_REDIS_REJECTED);
@@ -318,9 +340,9 @@ dc_look_in_redis(DcCall *call, DcValue *value)
 	return outcome;
 }
 
-/* The value if there is one to serve, else what to do instead. */
+/* The entry if there is one to serve, else what to do instead. */
 static DcOutcome
-dc_look_up(DcCall *call, Snapshot snapshot, DcValue *value)
+dc_look_up(DcCall *call, Snapshot snapshot, DcFound *found)
 {
 	DcOutcome	outcome;
 	DcOutcome	in_redis;
@@ -329,14 +351,30 @@ dc_look_up(DcCall *call, Snapshot snapshot, DcValue *value)
 	dc_reader_init(&call->reader, snapshot);
 	call->identity = dc_identity_of(call->function, call->fcinfo);
 	call->now = GetCurrentTimestamp();
-	outcome = dc_store_find(&call->identity, &call->reader, call->now, value);
+	outcome = dc_store_find(&call->identity, &call->reader, call->now,
+							dc_reading_is_open(), found);
 	if (outcome == DC_HIT || outcome == DC_OWN_WRITES || !dc_uses_redis(call))
 		return outcome;
-	in_redis = dc_look_in_redis(call, value);
+	in_redis = dc_look_in_redis(call, found);
 
 	/* A stale entry in either place makes it a stale miss. */
 	return outcome == DC_STALE && in_redis != DC_HIT &&
 		in_redis != DC_OWN_WRITES ? DC_STALE : in_redis;
+}
+
+/*
+ * Called inside another cached function's query: whatever becomes of this call,
+ * what invalidates its result, and its TTL, go for the other's too.
+ */
+static void
+dc_hand_over(DcCall *call)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int			n;
+	DcTag	   *tags = dc_tags_of(call->function, call->fcinfo,
+								  dc_call_key(call), 0, &n);
+
+	dc_reading_note_entry(tags, n, dc_expires_at(call->function, now));
 }
 
 Datum
@@ -345,15 +383,17 @@ dc_call(DcFunction *function, FunctionCallInfo fcinfo)
 	DcCall		call = {.function = function,.fcinfo = fcinfo};
 	Snapshot	snapshot = GetActiveSnapshot();
 	DcReason	reason = dc_pass_by(function, fcinfo, snapshot);
-	DcValue		value;
+	DcFound		found;
 
 	dc_reading_note_snapshot(snapshot);
+	if (dc_reading_is_open())
+		dc_hand_over(&call);
 	if (reason == DC_REASON_NONE)
 	{
-		switch (dc_look_up(&call, snapshot, &value))
+		switch (dc_look_up(&call, snapshot, &found))
 		{
 			case DC_HIT:
-				return dc_hit(&call, &value);
+				return dc_hit(&call, &found);
 			case DC_OWN_WRITES:
 				reason = DC_REASON_OWN_WRITES;
 				break;

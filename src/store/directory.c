@@ -29,7 +29,7 @@
 #define DC_DIRECTORY_STEP 256
 
 /* Bytes for running ids, slots and the key. */
-#define DC_DIRECTORY_DATA 184
+#define DC_DIRECTORY_DATA 183
 
 /* More running ids than these are not kept; see dc_row_pack(). */
 #define DC_DIRECTORY_RUNNING 8
@@ -47,6 +47,7 @@ typedef struct DcDirectoryRow
 	uint16		key_length;
 	uint8		n_running;
 	uint8		n_tags;
+	bool		has_inner;
 	char		data[DC_DIRECTORY_DATA];	/* running, tags, key */
 } DcDirectoryRow;
 
@@ -203,6 +204,7 @@ dc_row_pack(DcDirectoryRow *row, const DcName *name,
 	row->key_length = name->key_length;
 	row->n_running = n_running;
 	row->n_tags = dependencies->n_tags;
+	row->has_inner = dependencies->has_inner;
 	memcpy(p, stamp->running, n_running * sizeof(uint64));
 	p += n_running * sizeof(uint64);
 	for (int i = 0; i < dependencies->n_tags; i++)
@@ -321,19 +323,20 @@ dc_row_unpack(const DcDirectoryRow *row, DcUnpackedRow *out)
 	out->dependencies.database = row->database;
 	out->dependencies.key = p;
 	out->dependencies.key_length = row->key_length;
+	out->dependencies.has_inner = row->has_inner;
 }
 
 /* What is stale, found while the lock is held. */
-typedef struct DcFound
+typedef struct DcStaleRows
 {
 	int			n;
 	int			rows[DC_DIRECTORY_STEP];
-} DcFound;
+} DcStaleRows;
 
 /* Looks at the rows from first up to end. */
 static void
 dc_directory_look(int first, int end, const DcReader *reader, TimestampTz now,
-				  DcFound *found, bool *in_doubt)
+				  DcStaleRows *found, bool *in_doubt)
 {
 	DcUnpackedRow unpacked;
 
@@ -388,7 +391,7 @@ dc_directory_sweep(int first, int max, const DcReader *reader,
 				   TimestampTz now)
 {
 	DcDirectorySweep sweep = {.next = first};
-	DcFound		found;
+	DcStaleRows found;
 
 	if (dc_directory_count() == 0)
 		sweep.next = DC_DIRECTORY_ROWS;

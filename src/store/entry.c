@@ -52,6 +52,7 @@ dc_entry_dependencies(const DcEntry *entry)
 		.database = entry->database,
 		.key = dc_entry_key(entry),
 		.key_length = entry->key_size,
+		.has_inner = entry->has_inner,
 	};
 
 	return dependencies;
@@ -84,6 +85,7 @@ dc_entry_plan(const DcFill *fill)
 		.database = dependencies->database,
 		.isnull = fill->value.isnull,
 		.row_security = fill->value.row_security,
+		.has_inner = dependencies->has_inner,
 		.expires_at = fill->expires_at,
 		.stamp_size = dc_stamp_size(dependencies->stamp->n_running),
 		.n_tags = dependencies->n_tags,
@@ -111,19 +113,23 @@ dc_entry_write(DcEntry *entry, const DcEntry *plan, const DcFill *fill)
 	memcpy(dc_entry_key(entry), fill->dependencies.key, entry->key_size);
 }
 
-DcValue
-dc_entry_copy_value(const DcEntry *entry)
+static void *
+dc_copy(const void *bytes, Size size)
 {
-	DcValue		value = {
-		.isnull = entry->isnull,
-		.row_security = entry->row_security,
-		.size = entry->value_size,
-	};
+	return memcpy(MemoryContextAllocHuge(CurrentMemoryContext, size), bytes,
+				  size);
+}
 
-	if (value.size > 0)
-	{
-		value.bytes = MemoryContextAllocHuge(CurrentMemoryContext, value.size);
-		memcpy(value.bytes, dc_entry_value(entry), value.size);
-	}
-	return value;
+void
+dc_entry_copy(const DcEntry *entry, bool with_tags, DcFound *found)
+{
+	found->value.isnull = entry->isnull;
+	found->value.row_security = entry->row_security;
+	found->value.size = entry->value_size;
+	found->value.bytes = entry->value_size == 0 ? NULL :
+		dc_copy(dc_entry_value(entry), entry->value_size);
+	found->tags = !with_tags ? NULL :
+		dc_copy(dc_entry_tags(entry), entry->n_tags * sizeof(DcTag));
+	found->n_tags = entry->n_tags;
+	found->expires_at = entry->expires_at;
 }

@@ -46,6 +46,15 @@ typedef enum DcFillOutcome
 	DC_NO_ROOM,
 } DcFillOutcome;
 
+/* An entry that was found. */
+typedef struct DcFound
+{
+	DcValue		value;
+	DcTag	   *tags;			/* NULL unless they were asked for */
+	int			n_tags;
+	TimestampTz expires_at;
+} DcFound;
+
 /* What to keep. */
 typedef struct DcFill
 {
@@ -62,6 +71,7 @@ typedef struct DcEntry
 	Oid			database;
 	bool		isnull;
 	bool		row_security;
+	bool		has_inner;
 	TimestampTz expires_at;
 	Size		stamp_size;
 	Size		n_tags;
@@ -84,6 +94,9 @@ extern DcOutcome dc_entry_judge(const DcDependencies *dependencies,
 
 extern bool dc_entry_is(const DcEntry *entry, const DcIdentity *identity);
 extern DcDependencies dc_entry_dependencies(const DcEntry *entry);
-extern DcValue dc_entry_copy_value(const DcEntry *entry);	/* palloc'd */
+
+/* Copies; all palloc'd. */
+extern void dc_entry_copy(const DcEntry *entry, bool with_tags,
+						  DcFound *found);
 
 #endif							/* DC_ENTRY_H */

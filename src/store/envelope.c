@@ -32,6 +32,7 @@
 #define DC_FLAG_NULL 1
 #define DC_FLAG_ROW_SECURITY 2
 #define DC_FLAG_COMPRESSED 4
+#define DC_FLAG_HAS_INNER 8
 
 /* Without gaps: its bytes are compared and summed. */
 typedef struct DcEnvelopeHead
@@ -157,6 +158,7 @@ dc_envelope_parse(const char *bytes, Size size, DcEnvelope *envelope,
 	envelope->isnull = (head.flags & DC_FLAG_NULL) != 0;
 	envelope->row_security = (head.flags & DC_FLAG_ROW_SECURITY) != 0;
 	envelope->compressed = (head.flags & DC_FLAG_COMPRESSED) != 0;
+	envelope->dependencies.has_inner = (head.flags & DC_FLAG_HAS_INNER) != 0;
 	envelope->expires_at = head.expires_at;
 	envelope->value_size = head.value_size;
 	envelope->raw_size = head.raw_size;
@@ -204,7 +206,8 @@ dc_envelope_write(const DcEnvelope *envelope, uint64 incarnation,
 		.database = dependencies->database,
 		.flags = (envelope->isnull ? DC_FLAG_NULL : 0) |
 		(envelope->row_security ? DC_FLAG_ROW_SECURITY : 0) |
-		(envelope->compressed ? DC_FLAG_COMPRESSED : 0),
+		(envelope->compressed ? DC_FLAG_COMPRESSED : 0) |
+		(dependencies->has_inner ? DC_FLAG_HAS_INNER : 0),
 		.n_running = stamp->n_running,
 		.n_tags = dependencies->n_tags,
 		.key_size = dependencies->key_length,

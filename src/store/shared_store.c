@@ -195,7 +195,7 @@ dc_store_judge(const DcEntry *entry, const DcReader *reader, TimestampTz now)
 
 DcOutcome
 dc_store_find(const DcIdentity *identity, const DcReader *reader,
-			  TimestampTz now, DcValue *value)
+			  TimestampTz now, bool with_tags, DcFound *found)
 {
 	LWLock	   *lock = dc_partition_lock(identity->hash);
 	DcOutcome	outcome = DC_ABSENT;
@@ -214,7 +214,7 @@ dc_store_find(const DcIdentity *identity, const DcReader *reader,
 			outcome = dc_store_judge(entry, reader, now);
 		if (outcome == DC_HIT)
 		{
-			*value = dc_entry_copy_value(entry);
+			dc_entry_copy(entry, with_tags, found);
 			if (pg_atomic_read_u32(&row->referenced) == 0)
 				pg_atomic_write_u32(&row->referenced, 1);
 		}

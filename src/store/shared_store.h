@@ -13,10 +13,10 @@
 extern Size dc_store_shmem_size(void);
 extern void dc_store_shmem_init(void);
 
-/* On a hit the value is a palloc'd copy. */
+/* On a hit what is found is a palloc'd copy. */
 extern DcOutcome dc_store_find(const DcIdentity *identity,
 							   const DcReader *reader, TimestampTz now,
-							   DcValue *value);
+							   bool with_tags, DcFound *found);
 extern DcFillOutcome dc_store_fill(const DcFill *fill);
 
 /* Drops what has expired or is stale for the reader. */
