@@ -34,6 +34,12 @@ extern int	dc_sweep_interval;	/* milliseconds */
 
 extern void dc_settings_define(void);
 
+static inline Size
+dc_max_entry_bytes(void)
+{
+	return (Size) dc_max_entry_size * 1024;
+}
+
 /* A hash of all that decides which server is talked to, and how. */
 extern uint64 dc_redis_settings(void);
 

@@ -96,7 +96,7 @@ dc_connection_close(DcConnection *connection)
 static Size
 dc_max_reply(void)
 {
-	return (Size) dc_max_entry_size * 1024 * 2 + DC_REPLY_OVERHEAD;
+	return 2 * dc_max_entry_bytes() + DC_REPLY_OVERHEAD;
 }
 
 /* Gives what was received to the reader, and takes the replies there are. */

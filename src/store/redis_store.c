@@ -95,7 +95,7 @@ dc_take_value(const DcEnvelope *envelope, const DcReply *value,
 	entry->size = value->length;
 	if (!envelope->compressed)
 		return true;
-	if (envelope->raw_size > (Size) dc_max_entry_size * 1024)
+	if (envelope->raw_size > dc_max_entry_bytes())
 		return false;
 	entry->value = dc_decompress(value->bytes, value->length,
 								 envelope->raw_size);
@@ -282,7 +282,7 @@ dc_redis_fill(const DcName *name, const DcIdentity *identity,
 	Size		stamp_size;
 	bool		filled;
 
-	if (entry->size > (Size) dc_max_entry_size * 1024 ||
+	if (entry->size > dc_max_entry_bytes() ||
 		entry->size + identity->length > MaxAllocSize / 2)
 		return DC_NO_ROOM;
 	stamp = dc_sign(identity, entry, &value, &value_size, &stamp_size);
