@@ -100,6 +100,7 @@ DROP INDEX CONCURRENTLY concurrent;
 REINDEX TABLE t;
 CLUSTER t USING t_k_idx;
 COMMENT ON TABLE t IS 'a table';
+ALTER ROLE dc_group SET dashboard_cache.enabled = on;
 CREATE STATISTICS ddl.s ON k, v FROM t;
 BEGIN; LOCK TABLE t; COMMIT;
 EXPLAIN (COSTS OFF) SELECT 1;

@@ -96,6 +96,31 @@ dc_reach_of_new(const RangeVar *relation)
 		DC_REACH_NOTHING : DC_REACH_DATABASE;
 }
 
+/* Our own settings do not change what a query means. */
+static DcReach
+dc_reach_of_setting(const VariableSetStmt *setting, DcReach reach)
+{
+	return setting->name != NULL &&
+		strncmp(setting->name, "dashboard_cache.", 16) == 0 ?
+		DC_REACH_NOTHING : reach;
+}
+
+static DcReach
+dc_reach_of_renaming(const RenameStmt *statement)
+{
+	switch (statement->renameType)
+	{
+		case OBJECT_ROLE:
+			return DC_REACH_CLUSTER;
+		case OBJECT_DATABASE:
+		case OBJECT_TABLESPACE:
+		case OBJECT_INDEX:
+			return DC_REACH_NOTHING;
+		default:
+			return DC_REACH_DATABASE;
+	}
+}
+
 static DcReach
 dc_reach_of(Node * statement)
 {
@@ -158,16 +183,20 @@ dc_reach_of(Node * statement)
 			return dc_reach_unless_temporary(((AlterTableStmt *) statement)->relation);
 		case T_AlterSeqStmt:
 			return dc_reach_unless_temporary(((AlterSeqStmt *) statement)->sequence);
+		case T_AlterRoleSetStmt:
+			return dc_reach_of_setting(((AlterRoleSetStmt *) statement)->setstmt,
+									   DC_REACH_CLUSTER);
+		case T_AlterDatabaseSetStmt:
+			return dc_reach_of_setting(((AlterDatabaseSetStmt *) statement)->setstmt,
+									   DC_REACH_DATABASE);
 		case T_RenameStmt:
-			return ((RenameStmt *) statement)->renameType == OBJECT_ROLE ?
-				DC_REACH_CLUSTER : DC_REACH_DATABASE;
+			return dc_reach_of_renaming((RenameStmt *) statement);
 		case T_DropStmt:
 			return dc_reach_of_drop((DropStmt *) statement);
 
 		case T_GrantRoleStmt:
 		case T_CreateRoleStmt:
 		case T_AlterRoleStmt:
-		case T_AlterRoleSetStmt:
 		case T_DropRoleStmt:
 		case T_DropOwnedStmt:
 		case T_ReassignOwnedStmt:
