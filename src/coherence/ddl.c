@@ -171,6 +171,10 @@ dc_reach_of(Node * statement)
 		case T_AlterTableSpaceOptionsStmt:
 			return DC_REACH_NOTHING;
 
+			/* Who is new has read nothing yet. */
+		case T_CreateRoleStmt:
+			return DC_REACH_NOTHING;
+
 		case T_CreateStmt:
 			return dc_reach_of_new(((CreateStmt *) statement)->relation);
 		case T_CreateTableAsStmt:
@@ -195,7 +199,6 @@ dc_reach_of(Node * statement)
 			return dc_reach_of_drop((DropStmt *) statement);
 
 		case T_GrantRoleStmt:
-		case T_CreateRoleStmt:
 		case T_AlterRoleStmt:
 		case T_DropRoleStmt:
 		case T_DropOwnedStmt:

@@ -50,7 +50,7 @@ is(call($node, %dashboard), "$total: miss",
 	'a write of the role for which it is off invalidates');
 is(call($node, %dashboard), "$total: hit", 'and the next entry is kept');
 
-$node->safe_psql('postgres', 'ALTER ROLE report RESET ALL');
+$node->safe_psql('postgres', 'ALTER ROLE report RESET dashboard_cache.enabled');
 is(call($node, %report), "$total: miss",
 	'entry from before it was off is stale when it is on again');
 is(call($node, %report), "$total: hit", 'and the next one is kept');
@@ -77,7 +77,7 @@ $node->safe_psql('other',
 is(call($node, database => 'other', %dashboard),
 	'15: miss', 'a role in that database may have it on');
 is(call($node, database => 'other', %dashboard), '15: hit', 'and is served');
-$node->safe_psql('postgres', 'ALTER DATABASE other RESET ALL');
+$node->safe_psql('postgres', 'ALTER DATABASE other RESET dashboard_cache.enabled');
 is(call($node, database => 'other'),
 	'15: miss', 'entry from before it was off is stale when it is on again');
 

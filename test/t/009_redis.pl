@@ -124,6 +124,7 @@ sub commands_of
 	return join ' ', grep { !/^(?:CLIENT|SELECT|ECHO|PING)$/ } map { uc } @commands;
 }
 
+$node->safe_psql('postgres', 'SELECT cached_json()');
 is( commands_of(
 		q{SELECT cached_json(); SELECT cached_json(); SELECT cached_json()}),
 	'HMGET HMGET HMGET',
@@ -653,6 +654,10 @@ my @others = (
 	"dashboard_cache:unknown#$database_id.",
 	"xdashboard_cache:unknown#$database_id.$sum");
 $redis->replies(map { [ 'HSET', $_, 'value', 'x' ] } $unknown, @others);
+call($node);
+$node->safe_psql('postgres',
+	q{CREATE FUNCTION cached_n(n int) RETURNS int LANGUAGE cached STABLE AS 'SELECT n'});
+$node->safe_psql('postgres', 'SELECT sum(cached_n(n)) FROM generate_series(1, 10) n');
 my $db_keys = () = own_keys("dashboard_cache:*#$database_id.*");
 cmp_ok($db_keys, '>', 1 + @others, 'there are entries to remove');
 $node->safe_psql('postgres', 'SELECT dashboard_cache.flush()');
@@ -710,6 +715,7 @@ $other->safe_psql(
 	$$
 	SELECT repeat(i::text, 1000)
 	$$});
+call($other);
 my $fill_up =
   'SELECT sum(length(cached_filler(i))) FROM generate_series(1, 600) i';
 $other->safe_psql('postgres', $fill_up);

@@ -348,6 +348,7 @@ is_deeply(
 	'and stale if it was invalidated before that');
 
 # After a crash nobody knows what was written.
+$node->safe_psql('postgres', compare('text', 30));
 my @before = entries('text', 30);
 crash($node);
 wait_for_redis($node, 'up');
