@@ -35,6 +35,12 @@
 static HTAB *functions = NULL;
 static uint64 types_generation = 1;
 
+/*
+ * The same for roles: not in all versions does the server plan anew when
+ * policies stop applying to a role, or begin to.
+ */
+static uint64 roles_generation = 1;
+
 /* The columns of the rows that the function returns, or NULL for a scalar. */
 static TupleDesc
 dc_result_columns(const DcFunction *function, bool *is_composite)
@@ -98,12 +104,20 @@ dc_types_changed_syscache(Datum arg, int cache, uint32 hash)
 	types_generation++;
 }
 
+static void
+dc_roles_changed(Datum arg, int cache, uint32 hash)
+{
+	roles_generation++;
+}
+
 void
 dc_definition_register(void)
 {
 	CacheRegisterRelcacheCallback(dc_types_changed_relation, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, dc_types_changed_syscache,
 								  (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, dc_roles_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, dc_roles_changed, (Datum) 0);
 }
 
 /*
@@ -362,6 +376,18 @@ dc_function_replace(DcFunction **place, HeapTuple row, Oid collation)
 	*place = dc_function_create(row, collation);
 }
 
+/* Plans anew for the next call that is not inside another one. */
+static void
+dc_function_forget_plan(DcFunction *function)
+{
+	if (function->use_count > 0)
+		return;
+	function->roles_generation = roles_generation;
+	if (function->plan != NULL)
+		SPI_freeplan(function->plan);
+	function->plan = NULL;
+}
+
 DcFunction *
 dc_function_of(FunctionCallInfo fcinfo)
 {
@@ -383,6 +409,8 @@ dc_function_of(FunctionCallInfo fcinfo)
 		else
 			dc_function_look_up_types(*place);
 	}
+	if (unlikely((*place)->roles_generation != roles_generation))
+		dc_function_forget_plan(*place);
 	ReleaseSysCache(row);
 	return *place;
 }

@@ -66,6 +66,7 @@ typedef struct DcFunction
 
 	SQLFunctionParseInfoPtr parse_info;
 	SPIPlanPtr	plan;			/* NULL until it has to run */
+	uint64		roles_generation;	/* for which it was made */
 	DcStats    *stats;			/* NULL when not preloaded */
 } DcFunction;
 
