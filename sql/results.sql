@@ -124,6 +124,26 @@ CREATE FUNCTION changed(n int) RETURNS SETOF changing LANGUAGE cached STABLE AS 
 SELECT 'v', change(CASE WHEN i = 2 THEN n ELSE 0 END) FROM generate_series(1, 3) i $$;
 SELECT a, b FROM changed(1);
 
+-- values that hardly are any, or that not every way to write them keeps
+CREATE TABLE nothing ();
+INSERT INTO nothing DEFAULT VALUES; INSERT INTO nothing DEFAULT VALUES;
+CREATE FUNCTION nothings() RETURNS SETOF nothing LANGUAGE cached STABLE AS 'SELECT * FROM nothing';
+CREATE FUNCTION one_nothing() RETURNS nothing LANGUAGE cached STABLE AS 'SELECT n FROM nothing n LIMIT 1';
+CREATE FUNCTION xmls() RETURNS xml[] LANGUAGE cached STABLE AS $$ SELECT ARRAY['<?xml version="1.0"?><a/>'::xml] $$;
+CREATE FUNCTION xml_rows() RETURNS TABLE (x xml, t text) LANGUAGE cached STABLE AS $$ SELECT '<?xml version="1.0"?><a/>'::xml, '' $$;
+CREATE FUNCTION acls() RETURNS aclitem[] LANGUAGE cached STABLE AS $$ SELECT relacl FROM pg_class WHERE relname = 'pg_class' $$;
+CREATE TYPE level AS ENUM ('low', 'high');
+CREATE FUNCTION levels() RETURNS TABLE (l level, ls level[]) LANGUAGE cached STABLE AS $$ SELECT 'high'::level, '{low,high}'::level[] $$;
+CREATE FUNCTION deep() RETURNS jsonb LANGUAGE cached STABLE AS $$ SELECT (repeat('[', 1000) || repeat(']', 1000))::jsonb $$;
+SELECT (SELECT count(*) FROM nothings()), (SELECT count(*) FROM nothings()), one_nothing(), one_nothing(), one_nothing() IS NULL AS "null";
+SELECT (xmls())[1]::text, (xmls())[1]::text, acls() = acls() AS acls, length(deep()::text), length(deep()::text);
+SELECT x::text, t FROM xml_rows(); SELECT x::text, t FROM xml_rows();
+SELECT * FROM levels(); SELECT * FROM levels();
+BEGIN;
+ALTER TYPE level RENAME VALUE 'low' TO 'middle'; ALTER TYPE level RENAME VALUE 'high' TO 'low'; ALTER TYPE level RENAME VALUE 'middle' TO 'high';
+COMMIT;
+SELECT * FROM levels();
+
 -- an error leaves nothing behind
 CREATE FUNCTION failing(divisor int) RETURNS int LANGUAGE cached STABLE AS 'SELECT 10 / divisor';
 SELECT failing(0);
