@@ -38,6 +38,11 @@ as_root()
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+has_header()
+{
+	[ -f "/usr/include/$1" ] || [ -f "/usr/local/include/$1" ]
+}
+
 # What a build and a server need and this machine lacks, as Debian's packages.
 missing_packages()
 {
@@ -46,6 +51,9 @@ missing_packages()
 	command -v make >/dev/null || echo make
 	command -v gcc >/dev/null && [ -f /usr/include/stdio.h ] ||
 		echo gcc libc6-dev
+	has_header hiredis/hiredis.h || echo libhiredis-dev
+	has_header openssl/ssl.h || echo libssl-dev
+	has_header zstd.h || echo libzstd-dev
 	if version=$("$pg_config" --version 2>/dev/null)
 	then
 		version=${version#PostgreSQL }
@@ -67,7 +75,7 @@ install_packages()
 {
 	local default
 
-	[ -z "${PG_CONFIG:-}" ] ||
+	[ -z "${PG_CONFIG:-}" ] || [[ " $*" != *" postgresql-"* ]] ||
 		die "PG_CONFIG=$PG_CONFIG leads to no complete PostgreSQL: it lacks what Debian packs in ${*//-default/}"
 	command -v apt-get >/dev/null ||
 		die "please install what these Debian packages hold: $*"
