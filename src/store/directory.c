@@ -3,7 +3,7 @@
  *		The keys in Redis that the worker has to clear one day: a table of
  *		fixed size, with what is needed to tell whether each is stale.
  *
- * A row is found by the name's sum, among a few places next to each other.
+ * A row is found by the name's sum, among a few places scattered by it.
  * When all of them are taken, the one that expires first is forgotten; what is
  * in Redis and not known here is cleared by pattern, or by its expiry.  The
  * directory serves tidiness only: no answer depends on it.
@@ -155,10 +155,12 @@ dc_row_is_of(const DcDirectoryRow *row, const DcName *name)
 static DcDirectoryRow *
 dc_row_of(const DcName *name, int i)
 {
-	uint32		hash;
+	uint32		hashes[2];
 
-	memcpy(&hash, name->sum, sizeof(hash));
-	return &directory->rows[(hash + i) % DC_DIRECTORY_ROWS];
+	/* An odd step comes by other places than its neighbours' do. */
+	memcpy(hashes, name->sum, sizeof(hashes));
+	return &directory->rows[(hashes[0] + i * (hashes[1] | 1)) %
+							DC_DIRECTORY_ROWS];
 }
 
 /* The name's row, or else a free one, or else the one that expires first. */

@@ -20,6 +20,8 @@ typedef struct DcRedisEntry
 	bool		row_security;
 	const char *value;			/* not compressed */
 	Size		size;
+	uint64		serial;			/* two found with the same one have the same
+								 * bytes; 0: none has */
 } DcRedisEntry;
 
 /* What makes the call's name in Redis. */
