@@ -51,7 +51,6 @@ typedef struct DcAgenda
 	TimestampTz sweep_at;		/* DT_NOEND: when something is touched */
 	TimestampTz swept_at;
 	bool		is_sweeping;	/* it goes on at once */
-	bool		is_touched;		/* since it began */
 	TimestampTz scan_at;
 } DcAgenda;
 
@@ -137,22 +136,21 @@ dc_agenda_clear(DcAgenda *agenda, const DcReader *reader, TimestampTz now)
 {
 	TimestampTz next_sweep = dc_in(agenda->swept_at, dc_sweep_interval);
 
-	if (dc_clearing_was_woken())
-	{
-		agenda->is_touched = true;
-		agenda->scan_at = Min(agenda->scan_at, now);
-	}
-	if (agenda->is_touched)
+	if (dc_clearing_is_wanted())
 		agenda->sweep_at = Min(agenda->sweep_at, next_sweep);
 	if (!dc_breaker_allows())
 		return;
 	if (agenda->sweep_at <= now)
 	{
-		/* What is touched during a sweep, the sweep may have passed. */
+		/*
+		 * Whoever touches something from here on asks for another sweep; who
+		 * did before has an id that this one sees, done or in doubt.
+		 */
 		if (!agenda->is_sweeping)
 		{
-			agenda->is_touched = false;
+			dc_clearing_begin();
 			agenda->swept_at = now;
+			agenda->scan_at = Min(agenda->scan_at, now);
 		}
 		agenda->sweep_at = dc_redis_clear_known(reader, now);
 		agenda->is_sweeping = agenda->sweep_at == now;

@@ -148,10 +148,15 @@ dc_clearing_add(const char *pattern, int length, uint64 xid)
 }
 
 bool
-dc_clearing_was_woken(void)
+dc_clearing_is_wanted(void)
 {
-	return pg_atomic_read_u32(&queue->woken) != 0 &&
-		pg_atomic_exchange_u32(&queue->woken, 0) != 0;
+	return pg_atomic_read_u32(&queue->woken) != 0;
+}
+
+void
+dc_clearing_begin(void)
+{
+	(void) pg_atomic_exchange_u32(&queue->woken, 0);
 }
 
 int

@@ -38,8 +38,12 @@ extern TimestampTz dc_clearing_unknown_until(void);
 extern void dc_clearing_wake(void);
 extern void dc_clearing_add(const char *pattern, int length, uint64 xid);
 
-/* For the worker: was it woken?  Copies what waits, and removes n of it. */
-extern bool dc_clearing_was_woken(void);
+/*
+ * For the worker: is there anything to look for?  Until it has begun to look,
+ * nobody wakes it again.  Copies what waits, and removes n of it.
+ */
+extern bool dc_clearing_is_wanted(void);
+extern void dc_clearing_begin(void);
 extern int	dc_clearing_waiting(DcClearing *clearings);
 extern void dc_clearing_remove(const DcClearing *clearings, int n);
 
