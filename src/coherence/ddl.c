@@ -122,7 +122,7 @@ dc_reach_of_renaming(const RenameStmt *statement)
 }
 
 static DcReach
-dc_reach_of(Node * statement)
+dc_reach_of(Node *statement)
 {
 	switch (nodeTag(statement))
 	{

@@ -92,7 +92,7 @@ dc_executor_finish(QueryDesc *query)
 }
 
 static bool
-dc_utility_writes(const Node * statement)
+dc_utility_writes(const Node *statement)
 {
 	return IsA(statement, TruncateStmt) ||
 		(IsA(statement, CopyStmt) && ((const CopyStmt *) statement)->is_from);

@@ -26,7 +26,7 @@ typedef struct DcCallTime
 	TimestampTz began_at;
 	TimestampTz deadline;
 	bool		is_short;		/* by the statement's time limit, not ours */
-}			DcCallTime;
+} DcCallTime;
 
 /*
  * A statement with a time limit of its own must not spend all of it here: it

@@ -13,7 +13,7 @@ typedef enum DcRedisCall
 	DC_REDIS_ANSWERED,
 	DC_REDIS_NO_ANSWER,			/* it cannot be used */
 	DC_REDIS_TOO_LONG,			/* its answer cannot be taken */
-}			DcRedisCall;
+} DcRedisCall;
 
 /*
  * Sends the commands over the process's connection, which is opened if need
