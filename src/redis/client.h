@@ -18,9 +18,9 @@ typedef enum DcRedisCall
 /*
  * Sends the commands over the process's connection, which is opened if need
  * be, and takes n replies, which live until the next call.  If Redis cannot be
- * used, that is known to everybody then, and nothing else needs to be done
- * about it.  The only errors that it raises are those of whoever cancels the
- * query.
+ * used, nothing else needs to be done about it: the breaker is open then, or
+ * the worker asked to have a look, unless the trouble is this process's own.
+ * The only errors that it raises are those of whoever cancels the query.
  */
 extern DcRedisCall dc_redis_call(const StringInfoData *commands, int n,
 								 DcReply **replies);
