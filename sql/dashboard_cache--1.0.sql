@@ -27,7 +27,7 @@ CREATE TRUSTED LANGUAGE cached
 	HANDLER dashboard_cache.call_handler
 	VALIDATOR dashboard_cache.validator;
 COMMENT ON LANGUAGE cached IS
-	'A query whose result is cached: option lines (#ttl, #key, #tags, #vary, #cache_nulls), then one SELECT.';
+	'A query whose result is cached: option lines (#ttl, #key, #tags, #vary, #slice, #cache_nulls), then one SELECT.';
 
 --
 -- Writing cached functions
@@ -84,6 +84,36 @@ AS 'MODULE_PATHNAME', 'dashboard_cache_invalidate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dashboard_cache.invalidate() IS
 	'Trigger function: invalidates the keys that match the patterns given as its arguments, when the transaction commits. {column} in a pattern stands for the column''s value in OLD and in NEW, of the row or of the transition tables; in a statement trigger without transition tables, or for an UPDATE without both, for any value. Raises an error, at the first write, for no pattern, an empty one, an unclosed brace or bracket, a column that does not exist, a deferrable trigger, and columns in a BEFORE row trigger.';
+
+CREATE FUNCTION dashboard_cache.touch() RETURNS trigger
+AS 'MODULE_PATHNAME', 'dashboard_cache_touch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.touch() IS
+	'Trigger function of the triggers that watch() creates: invalidates, when the transaction commits, what has read what the statement changed. With arguments, in a row trigger: the names of slice columns, whose values in OLD and NEW say which slices it changed. Raises an error unless it is an AFTER trigger that is not deferrable.';
+
+CREATE FUNCTION dashboard_cache.first_of_slice(value "any") RETURNS boolean
+AS 'MODULE_PATHNAME', 'dashboard_cache_first_of_slice'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.first_of_slice("any") IS
+	'In the WHEN clause of watch()''s row triggers: is this the first row with this value that the statement writes? False for NULL, and beyond max_slices_per_statement values. Raises an error for a type without a hash function.';
+
+CREATE FUNCTION dashboard_cache.watch(relation regclass, slice name DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'dashboard_cache_watch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.watch(regclass, name) IS
+	'Creates triggers on the table, and on its partitions and what inherits from it, now and later, so that each write invalidates the results that have read what it changed: INSERT, DELETE and TRUNCATE all that read the table, UPDATE those that read a column that it sets. slice: a column by whose values results are told apart that declare it with #slice; may be called again for more. Creates or enables what is missing, and else does nothing. Raises wrong_object_type for what is not a table of the user''s own making or is a part of another table, insufficient_privilege for what is not the caller''s, undefined_column for a slice that is no column, and wrong_object_type for one of a type without a hash function.';
+
+CREATE FUNCTION dashboard_cache.unwatch(relation regclass) RETURNS void
+AS 'MODULE_PATHNAME', 'dashboard_cache_unwatch'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.unwatch(regclass) IS
+	'Drops the triggers that watch() has created. Raises object_not_in_prerequisite_state if there are none, and otherwise the errors of watch().';
+
+CREATE FUNCTION dashboard_cache.is_watched(relation regclass) RETURNS boolean
+AS 'MODULE_PATHNAME', 'dashboard_cache_is_watched'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION dashboard_cache.is_watched(regclass) IS
+	'Is every write to the relation announced: are all triggers of watch() there and enabled, on all of its parts, or is it a materialized view? NULL if there is no such relation.';
 
 CREATE FUNCTION dashboard_cache.invalidate_key(key text) RETURNS void
 AS 'MODULE_PATHNAME', 'dashboard_cache_invalidate_key'

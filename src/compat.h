@@ -9,10 +9,12 @@
 
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "nodes/plannodes.h"
 #include "parser/parse_relation.h"
 #include "storage/latch.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #if PG_VERSION_NUM >= 170000
@@ -26,6 +28,9 @@
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
+
+/* pg_attribute.attgenerated of a column that is not stored, from 18 on. */
+#define DC_GENERATED_VIRTUAL 'v'
 
 #if PG_VERSION_NUM < 150000
 #error "dashboard_cache needs PostgreSQL 15 or later"
@@ -143,6 +148,30 @@ dc_rte_check_as_user(PlannedStmt *plan, RangeTblEntry *rte)
 	return getRTEPermissionInfo(plan->permInfos, rte)->checkAsUser;
 #else
 	return rte->checkAsUser;
+#endif
+}
+
+/* The columns that a plan reads of a relation, as far as privileges tell. */
+static inline Bitmapset *
+dc_rte_selected_columns(PlannedStmt *plan, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	if (rte->perminfoindex == 0)
+		return NULL;
+	return getRTEPermissionInfo(plan->permInfos, rte)->selectedCols;
+#else
+	return rte->selectedCols;
+#endif
+}
+
+/* Does the current user own it, or may act as if? */
+static inline bool
+dc_owns_relation(Oid relation)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relation, GetUserId());
+#else
+	return pg_class_ownercheck(relation, GetUserId());
 #endif
 }
 

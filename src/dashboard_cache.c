@@ -13,6 +13,7 @@
 #include "coherence/ddl.h"
 #include "coherence/dependency.h"
 #include "coherence/pending.h"
+#include "coherence/relation.h"
 #include "coherence/writing.h"
 #include "function/definition.h"
 #include "settings.h"
@@ -28,6 +29,7 @@ _PG_init(void)
 {
 	dc_settings_define();
 	dc_definition_register();
+	dc_relation_register();
 
 	/* Without shared memory there is nothing to keep exact. */
 	if (!process_shared_preload_libraries_in_progress)

@@ -33,6 +33,7 @@ bool		dc_enabled = true;
 int			dc_default_ttl = 300;
 int			dc_max_entry_size = 16 * 1024;
 int			dc_shared_memory_size = 0;
+int			dc_max_slices_per_statement = 1000;
 
 const DcUrl *dc_redis_url = NULL;
 const char *dc_redis_password = "";
@@ -334,6 +335,13 @@ dc_settings_define(void)
 							PGC_POSTMASTER : PGC_SIGHUP,
 							GUC_UNIT_KB,
 							dc_check_shared_memory_size, NULL, NULL);
+
+	/* The same for a whole statement: see coherence/slice.c. */
+	DefineCustomIntVariable("dashboard_cache.max_slices_per_statement",
+							"A statement that writes to more slices of a table touches all of them.",
+							NULL,
+							&dc_max_slices_per_statement, 1000, 1, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	dc_settings_define_redis();
 	MarkGUCPrefixReserved("dashboard_cache");

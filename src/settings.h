@@ -11,6 +11,7 @@ extern bool dc_enabled;
 extern int	dc_default_ttl;		/* seconds; -1: infinite */
 extern int	dc_max_entry_size;	/* kB */
 extern int	dc_shared_memory_size;	/* kB; 0: no shared-memory tier */
+extern int	dc_max_slices_per_statement;
 
 /* What redis_tls_verify asks for. */
 typedef enum DcTlsVerify

@@ -9,6 +9,8 @@
  * that cannot change a result are listed here; what is not listed counts as
  * one that can.
  *
+ * A table that becomes a part of one that is watched is watched too.
+ *
  * It invalidates before the statement and after it, since some commit in the
  * middle; for the others the second time finds the tag there already.
  */
@@ -23,11 +25,15 @@
 
 #include "coherence/ddl.h"
 #include "coherence/pending.h"
+#include "coherence/relation.h"
+#include "coherence/watch.h"
+#include "compat.h"
 
 /* What a statement may have changed. */
 typedef enum DcReach
 {
 	DC_REACH_NOTHING,
+	DC_REACH_RELATION,			/* the rows of the one that it names */
 	DC_REACH_DATABASE,
 	DC_REACH_CLUSTER,
 } DcReach;
@@ -183,6 +189,10 @@ dc_reach_of(Node *statement)
 			return dc_reach_of_new(((CreateSeqStmt *) statement)->sequence);
 		case T_ViewStmt:
 			return dc_reach_of_new(((ViewStmt *) statement)->view);
+			/* Its own tag says it. */
+		case T_RefreshMatViewStmt:
+			return DC_REACH_RELATION;
+
 		case T_AlterTableStmt:
 			return dc_reach_unless_temporary(((AlterTableStmt *) statement)->relation);
 		case T_AlterSeqStmt:
@@ -211,12 +221,100 @@ dc_reach_of(Node *statement)
 }
 
 static void
-dc_invalidate_reach(DcReach reach)
+dc_invalidate_rows(const RangeVar *name)
 {
-	if (reach == DC_REACH_DATABASE)
+	Oid			oid = RangeVarGetRelid(name, NoLock, true);
+	const DcRelation *relation = OidIsValid(oid) ? dc_relation(oid) : NULL;
+
+	for (int i = 0; relation != NULL && i < relation->n_roots; i++)
+		dc_pending_add_tag(relation->roots[i].rows);
+}
+
+static void
+dc_invalidate_reach(DcReach reach, Node *statement)
+{
+	if (reach == DC_REACH_RELATION)
+		dc_invalidate_rows(((RefreshMatViewStmt *) statement)->relation);
+	else if (reach == DC_REACH_DATABASE)
 		dc_pending_add_tag(dc_tag(DC_TAG_DATABASE, "", 0));
 	else if (reach == DC_REACH_CLUSTER)
 		dc_pending_add_tag(dc_tag(DC_TAG_CLUSTER, "", 0));
+}
+
+/*
+ * Tables that become parts of others.
+ */
+
+/* The part that the command of an ALTER TABLE makes of a table, or NULL. */
+static const RangeVar *
+dc_attached_by(const AlterTableStmt *statement, const AlterTableCmd *command)
+{
+	if (command->subtype == AT_AttachPartition)
+		return castNode(PartitionCmd, command->def)->name;
+	if (command->subtype == AT_AddInherit)
+		return statement->relation;
+	return NULL;
+}
+
+static void
+dc_before_attach(const AlterTableStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->cmds)
+	{
+		const AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+		const RangeVar *part = dc_attached_by(statement, command);
+		Oid			parent;
+		Oid			child;
+
+		if (command->subtype != AT_AttachPartition)
+			continue;
+		parent = RangeVarGetRelid(statement->relation, NoLock, true);
+		child = RangeVarGetRelid(part, NoLock, true);
+		if (OidIsValid(parent) && OidIsValid(child) && dc_owns_relation(child))
+			dc_watch_before_attach(parent, child);
+	}
+}
+
+static void
+dc_after_attach(const RangeVar *part)
+{
+	Oid			oid = RangeVarGetRelid(part, NoLock, true);
+
+	if (OidIsValid(oid))
+		dc_watch_after_attach(oid);
+}
+
+static void
+dc_after_alter_table(const AlterTableStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->cmds)
+	{
+		const RangeVar *part = dc_attached_by(statement, lfirst(cell));
+
+		if (part != NULL)
+			dc_after_attach(part);
+	}
+}
+
+static void
+dc_before(Node *statement)
+{
+	if (IsA(statement, AlterTableStmt))
+		dc_before_attach((AlterTableStmt *) statement);
+}
+
+static void
+dc_after(Node *statement)
+{
+	if (IsA(statement, AlterTableStmt))
+		dc_after_alter_table((AlterTableStmt *) statement);
+	else if (IsA(statement, CreateStmt) &&
+			 ((CreateStmt *) statement)->inhRelations != NIL)
+		dc_after_attach(((CreateStmt *) statement)->relation);
 }
 
 static void
@@ -230,10 +328,14 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 	DcReach		reach = RecoveryInProgress() ? DC_REACH_NOTHING :
 	dc_reach_of(statement->utilityStmt);
 
-	dc_invalidate_reach(reach);
+	dc_invalidate_reach(reach, statement->utilityStmt);
+	if (reach != DC_REACH_NOTHING)
+		dc_before(statement->utilityStmt);
 	process(statement, source, read_only_tree, context, parameters,
 			environment, dest, completion);
-	dc_invalidate_reach(reach);
+	dc_invalidate_reach(reach, statement->utilityStmt);
+	if (reach != DC_REACH_NOTHING)
+		dc_after(statement->utilityStmt);
 }
 
 void

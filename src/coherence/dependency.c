@@ -5,15 +5,20 @@
  * The executor's run hook sees every plan: those of views and SQL functions
  * that were inlined, and those that functions run for themselves.
  *
+ * A relation's columns are those that its reader needs the privilege for, so
+ * a view's are all that the view selects.  What is read for other reasons than
+ * the query's, for a policy say, counts as any column.
+ *
  * A parallel worker may run functions too.  What its leader has to know of
  * their plans it leaves in shared memory, in the leader's place.  A note that
- * comes late, or is another query's, costs no more than a result not kept.
+ * comes late, or is another query's, costs no more than misses.
  */
 #include "postgres.h"
 
 #include "access/parallel.h"
 #include "catalog/pg_class.h"
 #include "executor/executor.h"
+#include "nodes/pathnodes.h"
 #include "port/atomics.h"
 #include "storage/shmem.h"
 #include "utils/lsyscache.h"
@@ -26,15 +31,25 @@
 /* What a worker tells its leader. */
 #define DC_NOTE_ROW_SECURITY 1
 #define DC_NOTE_SNAPSHOT 2
+#define DC_NOTE_TEMPORARY 4
+#define DC_NOTE_TOO_MANY 8		/* relations than it has room for */
+
+#define DC_NOTE_RELATIONS 27
+
+typedef struct DcNote
+{
+	pg_atomic_uint32 flags;
+	pg_atomic_uint32 relations[DC_NOTE_RELATIONS];	/* oids; 0: free */
+} DcNote;
 
 static DcReading *current = NULL;
-static pg_atomic_uint32 *notes = NULL;	/* one for each process */
+static DcNote *notes = NULL;	/* one for each process */
 static ExecutorRun_hook_type previous_executor_run = NULL;
 
 Size
 dc_dependency_shmem_size(void)
 {
-	return mul_size(dc_max_processes(), sizeof(pg_atomic_uint32));
+	return mul_size(dc_max_processes(), sizeof(DcNote));
 }
 
 void
@@ -45,37 +60,151 @@ dc_dependency_shmem_init(void)
 	notes = ShmemInitStruct("dashboard_cache notes",
 							dc_dependency_shmem_size(), &found);
 	for (int i = 0; !found && i < dc_max_processes(); i++)
-		pg_atomic_init_u32(&notes[i], 0);
+	{
+		pg_atomic_init_u32(&notes[i].flags, 0);
+		for (int j = 0; j < DC_NOTE_RELATIONS; j++)
+			pg_atomic_init_u32(&notes[i].relations[j], 0);
+	}
 }
 
+/*
+ * Relations.
+ */
+
 static bool
-dc_reads_temporary(const RangeTblEntry *rte)
+dc_is_temporary_relation(Oid relation)
 {
-	return rte->rtekind == RTE_RELATION &&
-		get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP;
+	return get_rel_persistence(relation) == RELPERSISTENCE_TEMP;
 }
 
 static bool
 dc_reads_secured(PlannedStmt *plan, RangeTblEntry *rte)
 {
-	return rte->rtekind == RTE_RELATION &&
-		check_enable_rls(rte->relid, dc_rte_check_as_user(plan, rte),
-						 true) == RLS_ENABLED;
+	return check_enable_rls(rte->relid, dc_rte_check_as_user(plan, rte),
+							true) == RLS_ENABLED;
+}
+
+/* Makes room for one more element, in the reading's context. */
+static void *
+dc_reading_grow(DcReading *reading, void *array, int n, int *max, Size size)
+{
+	if (n <= *max)
+		return array;
+	*max = Max(Max(2 * *max, n), 16);
+	if (array == NULL)
+		return MemoryContextAlloc(reading->context, *max * size);
+	return repalloc(array, *max * size);
+}
+
+static void
+dc_reading_add_read(DcReading *reading, const DcRead *read)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(reading->context);
+
+	reading->reads = dc_reading_grow(reading, reading->reads,
+									 reading->n_reads + 1,
+									 &reading->max_reads, sizeof(DcRead));
+	reading->reads[reading->n_reads] = *read;
+	reading->reads[reading->n_reads].columns = bms_copy(read->columns);
+	reading->n_reads++;
+	MemoryContextSwitchTo(old_context);
+}
+
+/* Mostly a plan that has run before, so mostly it is found here. */
+static DcRead *
+dc_reading_find(DcReading *reading, const DcRead *read)
+{
+	for (int i = 0; i < reading->n_reads; i++)
+	{
+		DcRead	   *there = &reading->reads[i];
+
+		if (there->relation == read->relation && there->user == read->user &&
+			there->check_as == read->check_as)
+			return there;
+	}
+	return NULL;
+}
+
+static void
+dc_reading_note_read(DcReading *reading, const DcRead *read)
+{
+	DcRead	   *there = dc_reading_find(reading, read);
+	MemoryContext old_context;
+
+	if (there == NULL)
+	{
+		dc_reading_add_read(reading, read);
+		return;
+	}
+	there->any_column |= read->any_column;
+	if (bms_is_subset(read->columns, there->columns))
+		return;
+	old_context = MemoryContextSwitchTo(reading->context);
+	there->columns = bms_add_members(there->columns, read->columns);
+	MemoryContextSwitchTo(old_context);
+}
+
+/* A sample is of what lies where; policies read columns of their own. */
+static void
+dc_note_relation(PlannedStmt *plan, RangeTblEntry *rte)
+{
+	DcRead		read = {
+		.relation = rte->relid,
+		.user = GetUserId(),
+		.check_as = dc_rte_check_as_user(plan, rte),
+		.columns = dc_rte_selected_columns(plan, rte),
+		.any_column = rte->tablesample != NULL,
+	};
+
+	if (dc_reading_find(current, &read) == NULL)
+	{
+		bool		secured = dc_reads_secured(plan, rte);
+
+		current->temporary |= dc_is_temporary_relation(rte->relid);
+		current->row_security |= secured;
+		read.any_column |= secured;
+	}
+	dc_reading_note_read(current, &read);
+}
+
+/* Those that stand for a part of another: what is read is noted there. */
+static Bitmapset *
+dc_parts_in_plan(const PlannedStmt *plan)
+{
+	Bitmapset  *parts = NULL;
+	ListCell   *cell;
+
+	foreach(cell, plan->appendRelations)
+	{
+		const AppendRelInfo *part = lfirst_node(AppendRelInfo, cell);
+
+		if (OidIsValid(part->parent_reloid))
+			parts = bms_add_member(parts, part->child_relid);
+	}
+	return parts;
 }
 
 static void
 dc_note_relations(PlannedStmt *plan)
 {
+	Bitmapset  *parts = dc_parts_in_plan(plan);
+	int			i = 0;
 	ListCell   *cell;
 
 	foreach(cell, plan->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
 
-		current->temporary |= dc_reads_temporary(rte);
-		current->row_security |= dc_reads_secured(plan, rte);
+		i++;
+		if (rte->rtekind == RTE_RELATION && !bms_is_member(i, parts))
+			dc_note_relation(plan, rte);
 	}
+	bms_free(parts);
 }
+
+/*
+ * Snapshots.
+ */
 
 static bool
 dc_same_snapshot(Snapshot a, Snapshot b)
@@ -134,9 +263,47 @@ dc_reading_note_snapshot(Snapshot snapshot)
 }
 
 /*
- * In a parallel worker.  The first plan is the leader's, in the leader's
- * snapshot; those that follow are run by functions.  (Snapshots of one process
- * with the same bounds and number of ids have the same ids.)
+ * In a parallel worker.
+ */
+
+static void
+dc_note_relation_for_leader(DcNote *note, Oid relation)
+{
+	for (int i = 0; i < DC_NOTE_RELATIONS; i++)
+	{
+		uint32		there = 0;
+
+		if (pg_atomic_compare_exchange_u32(&note->relations[i], &there,
+										   relation) || there == relation)
+			return;
+	}
+	pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_TOO_MANY);
+}
+
+static void
+dc_note_relations_for_leader(DcNote *note, PlannedStmt *plan)
+{
+	ListCell   *cell;
+
+	foreach(cell, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
+
+		if (rte->rtekind != RTE_RELATION)
+			continue;
+		if (dc_reads_secured(plan, rte))
+			pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_ROW_SECURITY);
+		if (dc_is_temporary_relation(rte->relid))
+			pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_TEMPORARY);
+		dc_note_relation_for_leader(note, rte->relid);
+	}
+}
+
+/*
+ * The first plan is the leader's, in the leader's snapshot; those that follow
+ * are run by functions.  (Snapshots of one process with the same bounds and
+ * number of ids have the same ids.)  A worker runs one plan of one leader, and
+ * an error is its end.
  */
 static void
 dc_note_for_leader(QueryDesc *query)
@@ -145,27 +312,58 @@ dc_note_for_leader(QueryDesc *query)
 	{
 		.xmin = InvalidTransactionId
 	};
+	DcNote	   *note = &notes[dc_leader_process()];
 	Snapshot	snapshot = query->snapshot;
-	uint32		note = 0;
-	ListCell   *cell;
 
 	if (!TransactionIdIsValid(first.xmin))
 	{
 		first.xmin = snapshot->xmin;
 		first.xmax = snapshot->xmax;
 		first.xcnt = snapshot->xcnt;
+		return;
 	}
 	if (snapshot->xmin != first.xmin || snapshot->xmax != first.xmax ||
 		snapshot->xcnt != first.xcnt)
-		note |= DC_NOTE_SNAPSHOT;
-	foreach(cell, query->plannedstmt->rtable)
-	{
-		if (dc_reads_secured(query->plannedstmt, lfirst(cell)))
-			note |= DC_NOTE_ROW_SECURITY;
-	}
-	if (note != 0)
-		pg_atomic_fetch_or_u32(&notes[dc_leader_process()], note);
+		pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_SNAPSHOT);
+	dc_note_relations_for_leader(note, query->plannedstmt);
 }
+
+static void
+dc_clear_notes(void)
+{
+	DcNote	   *note = &notes[dc_my_process()];
+
+	pg_atomic_write_u32(&note->flags, 0);
+	for (int i = 0; i < DC_NOTE_RELATIONS; i++)
+		pg_atomic_write_u32(&note->relations[i], 0);
+}
+
+static void
+dc_take_notes(DcReading *reading)
+{
+	DcNote	   *note = &notes[dc_my_process()];
+	uint32		flags = pg_atomic_read_u32(&note->flags);
+
+	reading->row_security |= (flags & DC_NOTE_ROW_SECURITY) != 0;
+	reading->temporary |= (flags & DC_NOTE_TEMPORARY) != 0;
+	reading->snapshot_moved |=
+		(flags & (DC_NOTE_SNAPSHOT | DC_NOTE_TOO_MANY)) != 0;
+	for (int i = 0; i < DC_NOTE_RELATIONS; i++)
+	{
+		DcRead		read = {
+			.relation = pg_atomic_read_u32(&note->relations[i]),
+			.any_column = true,
+		};
+
+		if (!OidIsValid(read.relation))
+			break;
+		dc_reading_note_read(reading, &read);
+	}
+}
+
+/*
+ * The hook.
+ */
 
 /* Run and not started: a cursor may have been opened before. */
 static void
@@ -200,25 +398,75 @@ dc_reading_begin(DcReading *reading, const DcReader *reader)
 	reading->context = CurrentMemoryContext;
 	reading->expires_at = DT_NOEND;
 	if (reading->outer == NULL)
-		pg_atomic_write_u32(&notes[dc_my_process()], 0);
+		dc_clear_notes();
 	current = reading;
+}
+
+static void
+dc_reading_reserve_tags(DcReading *reading, int n)
+{
+	reading->tags = dc_reading_grow(reading, reading->tags,
+									reading->n_tags + n, &reading->max_tags,
+									sizeof(DcTag));
+}
+
+/*
+ * So many readings of single columns that a hit would have more slots to look
+ * at than is worth it depend on any column instead.
+ */
+static bool
+dc_reading_is_wide(const DcReading *reading)
+{
+	int			n = 0;
+
+	for (int i = 0; i < reading->n_reads; i++)
+		n += 1 + bms_num_members(reading->reads[i].columns);
+	return n > DC_MAX_READ_TAGS;
+}
+
+void
+dc_reading_make_tags(DcReading *reading, const DcSlice *slices, int n_slices)
+{
+	bool		wide;
+
+	dc_take_notes(reading);
+	wide = dc_reading_is_wide(reading);
+	for (int i = 0; i < reading->n_reads; i++)
+	{
+		const DcRead *read = &reading->reads[i];
+		const DcRelation *relation = dc_relation(read->relation);
+		DcTag	   *tags;
+		int			n;
+
+		if (relation->n_roots == 0)
+			continue;
+		tags = palloc(dc_relation_max_tags(relation) * sizeof(DcTag));
+		n = dc_relation_tags(relation, read->columns,
+							 wide || read->any_column, slices, n_slices, tags);
+		dc_reading_reserve_tags(reading, n);
+		for (int j = 0; j < n; j++)
+			dc_tags_add(reading->tags, &reading->n_tags, tags[j]);
+		pfree(tags);
+	}
+	reading->has_tags = true;
 }
 
 void
 dc_reading_end(DcReading *reading)
 {
 	DcReading  *outer = reading->outer;
-	uint32		note = pg_atomic_read_u32(&notes[dc_my_process()]);
 
-	reading->row_security |= (note & DC_NOTE_ROW_SECURITY) != 0;
-	reading->snapshot_moved |= (note & DC_NOTE_SNAPSHOT) != 0;
+	dc_take_notes(reading);
 	current = outer;
 	if (outer == NULL)
 		return;
 	outer->temporary |= reading->temporary;
 	outer->row_security |= reading->row_security;
 	outer->snapshot_moved |= reading->snapshot_moved;
-	dc_reading_note_entry(reading->tags, reading->n_tags, reading->expires_at);
+	for (int i = 0; !reading->has_tags && i < reading->n_reads; i++)
+		dc_reading_note_read(outer, &reading->reads[i]);
+	dc_reading_note_entry(reading->tags, reading->n_tags,
+						  reading->has_inner, reading->expires_at);
 	if (reading->newest != NULL)
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(outer->context);
@@ -236,28 +484,14 @@ dc_reading_is_open(void)
 	return current != NULL;
 }
 
-/* Makes room for so many tags more. */
-static void
-dc_reading_grow(DcReading *reading, int n)
-{
-	if (reading->n_tags + n <= reading->max_tags)
-		return;
-	reading->max_tags = Max(2 * reading->max_tags, reading->n_tags + n);
-	if (reading->tags == NULL)
-		reading->tags = MemoryContextAlloc(reading->context,
-										   reading->max_tags * sizeof(DcTag));
-	else
-		reading->tags = repalloc(reading->tags,
-								 reading->max_tags * sizeof(DcTag));
-}
-
 void
-dc_reading_note_entry(const DcTag *tags, int n, TimestampTz expires_at)
+dc_reading_note_entry(const DcTag *tags, int n, bool has_key,
+					  TimestampTz expires_at)
 {
-	dc_reading_grow(current, n);
+	dc_reading_reserve_tags(current, n);
 	for (int i = 0; i < n; i++)
 		dc_tags_add(current->tags, &current->n_tags, tags[i]);
-	current->has_inner |= n > 0;
+	current->has_inner |= has_key;
 	current->expires_at = Min(current->expires_at, expires_at);
 }
 

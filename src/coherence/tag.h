@@ -16,6 +16,12 @@ typedef enum DcTagKind
 	DC_TAG_PREFIX = 'p',		/* keys that begin so; the name ends in ':' */
 	DC_TAG_NAME = 't',			/* a tag that #tags gave */
 	DC_TAG_GLOB = 'g',			/* a pattern that only matching can decide */
+	DC_TAG_ROWS = 'r',			/* which rows a table has; its oid */
+	DC_TAG_COLUMN = 'c',		/* what is in a column; the table's oid, and
+								 * the column's name or nothing: any column */
+	DC_TAG_SLICE = 's',			/* one of those two, for the rows with one
+								 * value in a slice column */
+	DC_TAG_WIDE = 'w',			/* all slices of a table; its oid */
 } DcTagKind;
 
 /*

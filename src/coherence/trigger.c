@@ -23,11 +23,9 @@
 
 #include "coherence/pending.h"
 #include "coherence/template.h"
+#include "compat.h"
 
 PG_FUNCTION_INFO_V1(dashboard_cache_invalidate);
-
-/* pg_attribute.attgenerated of a column that is not stored, from 18 on. */
-#define DC_GENERATED_VIRTUAL 'v'
 
 /* What a call works with; kept in fn_extra. */
 typedef struct DcInvalidation

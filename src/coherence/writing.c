@@ -6,6 +6,10 @@
  * A statement's triggers fire at its end, or one after the other.  Until the
  * last of them has, a VOLATILE function that the statement or a trigger calls
  * can see rows that are not on any tag.
+ *
+ * If a statement updates one table in several places, by WITH or by foreign
+ * keys that set columns, the server fires that table's statement trigger once,
+ * and tells it the columns of the last place only.
  */
 #include "postgres.h"
 
@@ -18,6 +22,7 @@
 
 static int	depth = 0;
 static CommandId outermost = 0; /* what the outermost of them writes as */
+static bool hides_columns = false;	/* until the outermost has ended */
 
 static ExecutorRun_hook_type previous_executor_run = NULL;
 static ExecutorFinish_hook_type previous_executor_finish = NULL;
@@ -30,11 +35,33 @@ dc_sees_unannounced(Snapshot snapshot)
 	return depth > 0 && snapshot->curcid > outermost;
 }
 
+bool
+dc_writing_hides_columns(void)
+{
+	return hides_columns;
+}
+
 static void
 dc_begin_writing(CommandId command)
 {
 	if (depth++ == 0)
 		outermost = command;
+}
+
+static void
+dc_end_writing(void)
+{
+	if (--depth == 0)
+		hides_columns = false;
+}
+
+/* A foreign key's query leaves its triggers to the statement that caused it. */
+static void
+dc_begin_writing_query(const QueryDesc *query)
+{
+	dc_begin_writing(query->snapshot->curcid);
+	hides_columns |= query->plannedstmt->hasModifyingCTE ||
+		(query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
 }
 
 static bool
@@ -55,14 +82,14 @@ dc_executor_run(DC_EXECUTOR_RUN_PARAMETERS)
 		run(DC_EXECUTOR_RUN_ARGUMENTS);
 		return;
 	}
-	dc_begin_writing(queryDesc->snapshot->curcid);
+	dc_begin_writing_query(queryDesc);
 	PG_TRY();
 	{
 		run(DC_EXECUTOR_RUN_ARGUMENTS);
 	}
 	PG_FINALLY();
 	{
-		depth--;
+		dc_end_writing();
 	}
 	PG_END_TRY();
 }
@@ -79,14 +106,14 @@ dc_executor_finish(QueryDesc *query)
 		finish(query);
 		return;
 	}
-	dc_begin_writing(query->snapshot->curcid);
+	dc_begin_writing_query(query);
 	PG_TRY();
 	{
 		finish(query);
 	}
 	PG_FINALLY();
 	{
-		depth--;
+		dc_end_writing();
 	}
 	PG_END_TRY();
 }
@@ -121,7 +148,7 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 	}
 	PG_FINALLY();
 	{
-		depth--;
+		dc_end_writing();
 	}
 	PG_END_TRY();
 }

@@ -15,4 +15,10 @@ extern void dc_writing_register(void);
  */
 extern bool dc_sees_unannounced(Snapshot snapshot);
 
+/*
+ * May the columns that a statement trigger is told be a part of those that
+ * the statement has set?
+ */
+extern bool dc_writing_hides_columns(void);
+
 #endif							/* DC_WRITING_H */

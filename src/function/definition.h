@@ -25,6 +25,7 @@ typedef struct DcOptions
 	DcTemplate *key;
 	List	   *tags;			/* of DcTemplate */
 	List	   *vary;			/* of char *: names of settings */
+	List	   *slices;			/* of DcSliceOption */
 	bool		cache_nulls;
 } DcOptions;
 

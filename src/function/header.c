@@ -9,6 +9,7 @@
 #include "utils/timestamp.h"
 
 #include "function/header.h"
+#include "function/slices.h"
 
 /* The longest time to live: a hundred years. */
 #define DC_MAX_TTL (INT64CONST(36525) * USECS_PER_DAY)
@@ -144,6 +145,18 @@ dc_parse_vary(const DcHeaderLine *line, DcOptions *options)
 }
 
 static void
+dc_parse_slice(const DcHeaderLine *line, DcOptions *options)
+{
+	char	   *rest = line->value;
+	char	   *slice;
+
+	while ((slice = dc_next_element(line, &rest)) != NULL)
+		options->slices = lappend(options->slices,
+								  dc_slice_parse(slice, line->what,
+												 line->argument, line->arg));
+}
+
+static void
 dc_parse_cache_nulls(const DcHeaderLine *line, DcOptions *options)
 {
 	if (!parse_bool(line->value, &options->cache_nulls))
@@ -155,6 +168,7 @@ static const DcOptionParser option_parsers[] = {
 	{"key", dc_parse_key},
 	{"tags", dc_parse_tags},
 	{"vary", dc_parse_vary},
+	{"slice", dc_parse_slice},
 	{"cache_nulls", dc_parse_cache_nulls},
 };
 
@@ -199,7 +213,7 @@ dc_parse_line(char *text, int number, DcHeaderLine *line, DcOptions *options,
 	ereport(ERROR,
 			(errcode(ERRCODE_SYNTAX_ERROR),
 			 errmsg("unknown %s", line->what),
-			 errhint("The options are ttl, key, tags, vary and cache_nulls.")));
+			 errhint("The options are ttl, key, tags, vary, slice and cache_nulls.")));
 }
 
 void

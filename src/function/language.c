@@ -16,6 +16,7 @@
 #include "function/definition.h"
 #include "function/lookup.h"
 #include "function/result.h"
+#include "function/slices.h"
 
 PG_FUNCTION_INFO_V1(dashboard_cache_call_handler);
 PG_FUNCTION_INFO_V1(dashboard_cache_validator);
@@ -64,6 +65,7 @@ dc_validate(HeapTuple row)
 	/* A restore creates functions before what they read. */
 	if (!check_function_bodies)
 		return;
+	dc_slices_check(function);
 	query = dc_analyze(function);
 	dc_result_check(function, ExecCleanTypeFromTL(query->targetList));
 }

@@ -21,6 +21,7 @@
 #include "function/pass_by.h"
 #include "function/redis_tier.h"
 #include "function/result.h"
+#include "function/slices.h"
 #include "function/wire.h"
 #include "redis/breaker.h"
 #include "settings.h"
@@ -192,7 +193,12 @@ dc_compute_reading(DcCall *call, DcReading *reading, DcResult *result)
 	dc_reading_begin(reading, &call->reader);
 	PG_TRY();
 	{
+		DcSlice    *slices;
+		int			n;
+
 		dc_compute(call->function, call->fcinfo, result);
+		slices = dc_slices_of(call->function, call->fcinfo, &n);
+		dc_reading_make_tags(reading, slices, n);
 	}
 	PG_CATCH();
 	{
@@ -224,7 +230,8 @@ dc_hit(DcCall *call, DcFound *found)
 	if (found->value.row_security)
 		dc_reading_note_row_security();
 	if (found->tags != NULL)
-		dc_reading_note_entry(found->tags, found->n_tags, found->expires_at);
+		dc_reading_note_entry(found->tags, found->n_tags, true,
+							  found->expires_at);
 	return dc_result_return_value(call->function, call->fcinfo, &found->value);
 }
 
@@ -307,7 +314,7 @@ dc_hand_over(DcCall *call)
 	DcTag	   *tags = dc_tags_of(call->function, call->fcinfo,
 								  dc_call_key(call), 0, &n);
 
-	dc_reading_note_entry(tags, n, dc_expires_at(call->function, now));
+	dc_reading_note_entry(tags, n, true, dc_expires_at(call->function, now));
 }
 
 Datum

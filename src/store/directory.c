@@ -29,7 +29,7 @@
 #define DC_DIRECTORY_STEP 256
 
 /* Bytes for running ids, slots and the key. */
-#define DC_DIRECTORY_DATA 183
+#define DC_DIRECTORY_DATA 311
 
 /* More running ids than these are not kept; see dc_row_pack(). */
 #define DC_DIRECTORY_RUNNING 8

@@ -1,0 +1,411 @@
+/*
+ * relation.c
+ *		Tables as tags know them.
+ *
+ * A table has a tag for which rows there are, which INSERT, DELETE and
+ * TRUNCATE touch; one for each column, which an UPDATE of that column touches;
+ * and one for any column, which every UPDATE touches.  Columns go by their
+ * names, since attribute numbers differ between partitions.
+ *
+ * What is found in the catalogs is kept until something changes there.  No
+ * locks are taken on a table's ancestors and parts, so they are looked for in
+ * the catalogs alone.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "coherence/relation.h"
+#include "coherence/watch.h"
+#include "compat.h"
+
+/* More columns than these are taken for any. */
+#define DC_MAX_COLUMN_TAGS 24
+
+static HTAB *relations = NULL;
+static MemoryContext context = NULL;
+static bool outdated = false;
+
+static void
+dc_relations_outdated(Datum arg, Oid relation)
+{
+	outdated = true;
+}
+
+void
+dc_relation_register(void)
+{
+	CacheRegisterRelcacheCallback(dc_relations_outdated, (Datum) 0);
+}
+
+/*
+ * Ancestors.
+ */
+
+/* Those that it inherits from directly. */
+static List *
+dc_parents(Oid oid)
+{
+	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
+	List	   *parents = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(oid));
+	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL,
+							  1, &key);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+		parents = lappend_oid(parents,
+							  ((Form_pg_inherits) GETSTRUCT(row))->inhparent);
+	systable_endscan(scan);
+	table_close(inherits, AccessShareLock);
+	return parents;
+}
+
+static List *
+dc_add_roots(List *roots, Oid oid)
+{
+	List	   *parents = dc_parents(oid);
+	ListCell   *cell;
+
+	if (parents == NIL)
+		return list_append_unique_oid(roots, oid);
+	foreach(cell, parents)
+		roots = dc_add_roots(roots, lfirst_oid(cell));
+	return roots;
+}
+
+List	   *
+dc_relation_roots(Oid oid)
+{
+	return dc_add_roots(NIL, oid);
+}
+
+/*
+ * Keeping.
+ */
+
+static DcTag
+dc_tag_in(DcTagKind kind, Oid root, const char *column)
+{
+	char		name[sizeof(Oid) + NAMEDATALEN];
+	size_t		length = strlen(column);
+
+	memcpy(name, &root, sizeof(Oid));
+	memcpy(name + sizeof(Oid), column, length);
+	return dc_tag(kind, name, sizeof(Oid) + length);
+}
+
+/* In the current context. */
+static DcRoot
+dc_root_make(Oid oid, const DcRelation *relation)
+{
+	DcRoot		root = {
+		.oid = oid,
+		.rows = dc_tag_in(DC_TAG_ROWS, oid, ""),
+		.any_column = dc_tag_in(DC_TAG_COLUMN, oid, ""),
+		.wide = dc_tag_in(DC_TAG_WIDE, oid, ""),
+		.columns = palloc((relation->n_columns + 1) * sizeof(DcTag)),
+	};
+
+	for (int i = 0; i < relation->n_columns; i++)
+		root.columns[i] = dc_tag_in(DC_TAG_COLUMN, oid,
+									NameStr(relation->names[i]));
+	return root;
+}
+
+static void
+dc_relation_set_columns(DcRelation *relation, TupleDesc columns)
+{
+	relation->n_columns = columns->natts;
+	relation->names = palloc0((columns->natts + 1) * sizeof(NameData));
+	relation->is_virtual = palloc0(columns->natts + 1);
+	for (int i = 0; i < columns->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(columns, i);
+
+		if (column->attisdropped)
+			continue;
+		relation->names[i] = column->attname;
+		relation->is_virtual[i] = column->attgenerated == DC_GENERATED_VIRTUAL;
+	}
+}
+
+static bool
+dc_has_tags(Oid oid, char kind)
+{
+	return oid >= FirstNormalObjectId &&
+		(kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ||
+		 kind == RELKIND_MATVIEW);
+}
+
+static void
+dc_relation_fill(DcRelation *relation)
+{
+	Relation	opened = try_relation_open(relation->oid, AccessShareLock);
+	MemoryContext old_context;
+	List	   *roots;
+	ListCell   *cell;
+
+	if (opened == NULL)
+		return;
+	if (dc_has_tags(relation->oid, opened->rd_rel->relkind))
+	{
+		roots = dc_relation_roots(relation->oid);
+		old_context = MemoryContextSwitchTo(context);
+		dc_relation_set_columns(relation, RelationGetDescr(opened));
+		relation->roots = palloc(list_length(roots) * sizeof(DcRoot));
+		foreach(cell, roots)
+			relation->roots[relation->n_roots++] =
+			dc_root_make(lfirst_oid(cell), relation);
+		MemoryContextSwitchTo(old_context);
+	}
+	relation_close(opened, AccessShareLock);
+}
+
+static void
+dc_relations_begin(void)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(Oid),
+		.entrysize = sizeof(DcRelation),
+	};
+
+	relations = NULL;
+	if (context == NULL)
+		context = AllocSetContextCreate(CacheMemoryContext,
+										"dashboard_cache relations",
+										ALLOCSET_DEFAULT_SIZES);
+	else
+		MemoryContextReset(context);
+	control.hcxt = context;
+	relations = hash_create("dashboard_cache relations", 64, &control,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	outdated = false;
+}
+
+DcRelation *
+dc_relation(Oid oid)
+{
+	DcRelation *relation = NULL;
+	DcRelation	filled = {.oid = oid};
+
+	if (likely(relations != NULL && !outdated))
+		relation = hash_search(relations, &oid, HASH_FIND, NULL);
+	if (likely(relation != NULL))
+		return relation;
+
+	/* Opening it may bring news from the catalogs: those are for the next. */
+	if (relations == NULL || outdated)
+		dc_relations_begin();
+	dc_relation_fill(&filled);
+	relation = hash_search(relations, &oid, HASH_ENTER, NULL);
+	*relation = filled;
+	return relation;
+}
+
+int
+dc_relation_column(const DcRelation *relation, const char *name)
+{
+	for (int i = 0; i < relation->n_columns; i++)
+	{
+		if (*name != '\0' && strcmp(NameStr(relation->names[i]), name) == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+/*
+ * What an UPDATE sets.
+ */
+
+static bool
+dc_has_before_update_trigger(Oid oid)
+{
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	row;
+	bool		has = false;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(oid));
+	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL,
+							  1, &key);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		int16		type = ((Form_pg_trigger) GETSTRUCT(row))->tgtype;
+
+		has |= TRIGGER_FOR_ROW(type) && TRIGGER_FOR_BEFORE(type) &&
+			TRIGGER_FOR_UPDATE(type);
+	}
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	return has;
+}
+
+static bool
+dc_has_generated_column(Oid oid)
+{
+	Relation	attributes = table_open(AttributeRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	row;
+	bool		has = false;
+
+	ScanKeyInit(&key, Anum_pg_attribute_attrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(oid));
+	scan = systable_beginscan(attributes, AttributeRelidNumIndexId, true,
+							  NULL, 1, &key);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+		has |= ((Form_pg_attribute) GETSTRUCT(row))->attgenerated != '\0';
+	systable_endscan(scan);
+	table_close(attributes, AccessShareLock);
+	return has;
+}
+
+/*
+ * The server says which columns the statement sets, and which of the table's
+ * generated columns follow.  It does not know what a BEFORE trigger makes of
+ * the row, nor that a part may compute a column in its own way.
+ */
+bool
+dc_relation_sets_columns(DcRelation *relation)
+{
+	List	   *parts;
+	ListCell   *cell;
+	bool		sets = false;
+
+	if (relation->parts_known)
+		return relation->parts_set_columns;
+	parts = find_all_inheritors(relation->oid, NoLock, NULL);
+	foreach(cell, parts)
+	{
+		Oid			part = lfirst_oid(cell);
+
+		sets |= dc_has_before_update_trigger(part) ||
+			(part != relation->oid && dc_has_generated_column(part));
+	}
+	list_free(parts);
+	relation->parts_set_columns = sets;
+	relation->parts_known = true;
+	return sets;
+}
+
+/*
+ * What an entry reads.
+ */
+
+bool
+dc_relation_reads_any(const DcRelation *relation, const Bitmapset *columns)
+{
+	int			number = -1;
+
+	/* A part's rows come and go by what is set in a partition key. */
+	for (int i = 0; i < relation->n_roots; i++)
+	{
+		if (relation->roots[i].oid != relation->oid)
+			return true;
+	}
+	while ((number = bms_next_member(columns, number)) >= 0)
+	{
+		int			attribute = number + FirstLowInvalidHeapAttributeNumber;
+
+		/* The whole row, or where and by whom it was written. */
+		if (attribute <= 0 || attribute > relation->n_columns ||
+			relation->is_virtual[attribute - 1])
+			return true;
+	}
+	return bms_num_members(columns) > DC_MAX_COLUMN_TAGS;
+}
+
+int
+dc_relation_max_tags(const DcRelation *relation)
+{
+	return relation->n_roots * (3 + DC_MAX_COLUMN_TAGS);
+}
+
+DcTag
+dc_tag_of_slice(DcTag tag, DcTag column, uint64 value)
+{
+	uint64		name[3] = {tag, column, value};
+
+	return dc_tag(DC_TAG_SLICE, (const char *) name, sizeof(name));
+}
+
+/* The slice of the root's rows that is read, or NULL: all. */
+static const DcSlice *
+dc_slice_of(const DcRelation *relation, const DcRoot *root,
+			const DcSlice *slices, int n_slices)
+{
+	for (int i = 0; i < n_slices; i++)
+	{
+		const DcSlice *slice = &slices[i];
+
+		if ((slice->relation == relation->oid ||
+			 slice->relation == root->oid) &&
+			dc_relation_column(relation, slice->column) > 0 &&
+			dc_watch_has_slice(root->oid, slice->column))
+			return slice;
+	}
+	return NULL;
+}
+
+static int
+dc_root_tags(const DcRoot *root, const Bitmapset *columns, bool any_column,
+			 DcTag *tags)
+{
+	int			number = -1;
+	int			n = 0;
+
+	tags[n++] = root->rows;
+	if (any_column)
+		tags[n++] = root->any_column;
+	while (!any_column && (number = bms_next_member(columns, number)) >= 0)
+		tags[n++] = root->columns[number +
+								  FirstLowInvalidHeapAttributeNumber - 1];
+	return n;
+}
+
+int
+dc_relation_tags(const DcRelation *relation, const Bitmapset *columns,
+				 bool any_column, const DcSlice *slices, int n_slices,
+				 DcTag *tags)
+{
+	int			n = 0;
+
+	any_column |= dc_relation_reads_any(relation, columns);
+	for (int i = 0; i < relation->n_roots; i++)
+	{
+		const DcRoot *root = &relation->roots[i];
+		const DcSlice *slice = dc_slice_of(relation, root, slices, n_slices);
+		int			first = n;
+
+		n += dc_root_tags(root, columns, any_column, tags + n);
+		if (slice == NULL)
+			continue;
+		for (int j = first; j < n; j++)
+			tags[j] = dc_tag_of_slice(tags[j],
+									  root->columns[dc_relation_column(relation, slice->column) - 1],
+									  slice->value);
+		tags[n++] = root->wide;
+	}
+	return n;
+}

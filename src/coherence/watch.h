@@ -1,0 +1,40 @@
+/*
+ * watch.h
+ *		Tables whose writes are announced by triggers that nobody has to
+ *		write.
+ */
+#ifndef DC_WATCH_H
+#define DC_WATCH_H
+
+#include "nodes/pg_list.h"
+
+/* Why a table cannot be watched by the current user. */
+typedef struct DcRefusal
+{
+	int			sqlstate;
+	const char *reason;			/* such as "foreign table" */
+	const char *message;
+	const char *hint;			/* or NULL */
+} DcRefusal;
+
+/* NULL if it can; palloc'd. */
+extern DcRefusal *dc_watch_refusal(Oid relation);
+
+/*
+ * Creates what is missing of the triggers on the table and its parts; with a
+ * slice column, also those for its slices.  Takes locks that exclude writers,
+ * unless nothing is missing.
+ */
+extern void dc_watch(Oid relation, const char *slice);
+
+/* Are all triggers there, on all parts, and enabled? */
+extern bool dc_watch_is_complete(Oid relation);
+
+/* Are writes to the table announced by slices of the column? */
+extern bool dc_watch_has_slice(Oid relation, const char *column);
+
+/* Before and after a table becomes a part of another. */
+extern void dc_watch_before_attach(Oid parent, Oid part);
+extern void dc_watch_after_attach(Oid part);
+
+#endif							/* DC_WATCH_H */
