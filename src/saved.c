@@ -38,7 +38,7 @@
 #define DC_SAVED_TEMPORARY DC_SAVED_FILE ".tmp"
 
 /* Changes with the layout of the file or of anything in it. */
-#define DC_SAVED_VERSION 3
+#define DC_SAVED_VERSION 4
 
 typedef struct DcSavedHeader
 {

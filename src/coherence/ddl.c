@@ -233,12 +233,21 @@ dc_invalidate_rows(const RangeVar *name)
 static void
 dc_invalidate_reach(DcReach reach, Node *statement)
 {
-	if (reach == DC_REACH_RELATION)
-		dc_invalidate_rows(((RefreshMatViewStmt *) statement)->relation);
-	else if (reach == DC_REACH_DATABASE)
-		dc_pending_add_tag(dc_tag(DC_TAG_DATABASE, "", 0));
-	else if (reach == DC_REACH_CLUSTER)
-		dc_pending_add_tag(dc_tag(DC_TAG_CLUSTER, "", 0));
+	switch (reach)
+	{
+		case DC_REACH_NOTHING:
+			return;
+		case DC_REACH_RELATION:
+			dc_invalidate_rows(((RefreshMatViewStmt *) statement)->relation);
+			break;
+		case DC_REACH_DATABASE:
+			dc_pending_add_tag(dc_tag(DC_TAG_DATABASE, "", 0));
+			break;
+		case DC_REACH_CLUSTER:
+			dc_pending_add_tag(dc_tag(DC_TAG_CLUSTER, "", 0));
+			break;
+	}
+	dc_pending_add_unversioned();
 }
 
 /*
@@ -317,6 +326,19 @@ dc_after(Node *statement)
 		dc_after_attach(((CreateStmt *) statement)->relation);
 }
 
+/*
+ * The statement.
+ */
+
+/* It may commit definitions, whose session could not announce them. */
+static bool
+dc_commits_prepared(const Node *statement)
+{
+	return IsA(statement, TransactionStmt) &&
+		((const TransactionStmt *) statement)->kind ==
+		TRANS_STMT_COMMIT_PREPARED;
+}
+
 static void
 dc_process_utility(PlannedStmt *statement, const char *source,
 				   bool read_only_tree, ProcessUtilityContext context,
@@ -325,17 +347,30 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 {
 	ProcessUtility_hook_type process = previous_process_utility ?
 	previous_process_utility : standard_ProcessUtility;
+	Node	   *node = statement->utilityStmt;
 	DcReach		reach = RecoveryInProgress() ? DC_REACH_NOTHING :
-	dc_reach_of(statement->utilityStmt);
+	dc_reach_of(node);
+	bool		commits_prepared = dc_commits_prepared(node);
 
-	dc_invalidate_reach(reach, statement->utilityStmt);
+	dc_invalidate_reach(reach, node);
 	if (reach != DC_REACH_NOTHING)
-		dc_before(statement->utilityStmt);
-	process(statement, source, read_only_tree, context, parameters,
-			environment, dest, completion);
-	dc_invalidate_reach(reach, statement->utilityStmt);
+		dc_before(node);
+	if (commits_prepared)
+		dc_definitions_begin();
+	PG_TRY();
+	{
+		process(statement, source, read_only_tree, context, parameters,
+				environment, dest, completion);
+	}
+	PG_FINALLY();
+	{
+		if (commits_prepared)
+			dc_definitions_end();
+	}
+	PG_END_TRY();
+	dc_invalidate_reach(reach, node);
 	if (reach != DC_REACH_NOTHING)
-		dc_after(statement->utilityStmt);
+		dc_after(node);
 }
 
 void

@@ -76,6 +76,19 @@ extern void dc_ledger_arm(const DcTag *tags, int n);
 extern bool dc_ledger_in_doubt(const DcDependencies *entry,
 							   const DcReader *reader);
 
+/*
+ * Definitions: see ledger.c.  A transaction that has changed some begins
+ * before it commits and ends when all others have been told.
+ */
+extern void dc_definitions_begin(void);
+extern void dc_definitions_end(void);
+
+/*
+ * Takes in what has changed; false if a change is under way that the snapshot
+ * may know of already, and this session not.
+ */
+extern bool dc_definitions_are_current(void);
+
 /* This start, and the one that is meant by the id, or NULL. */
 extern const DcIncarnation *dc_incarnation(void);
 extern const DcIncarnation *dc_incarnation_of(uint64 id);

@@ -20,6 +20,7 @@
 #include "access/xact.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "coherence/clearing.h"
 #include "coherence/pending.h"
@@ -57,6 +58,10 @@ static int	n_marks = 0;
 static int	max_marks = 0;
 
 static HTAB *by_tag = NULL;		/* once there are more than a few */
+
+/* Are definitions to be announced, from the commit on? */
+static bool has_unversioned = false;
+static bool is_defining = false;
 
 /* From the pre-commit callback on, what is added is published at once. */
 static bool published = false;
@@ -190,6 +195,37 @@ dc_pending_add_tag(DcTag tag)
 		dc_pending_add(item);
 }
 
+static void
+dc_pending_begin_defining(void)
+{
+	if (is_defining)
+		return;
+	is_defining = true;
+	dc_definitions_begin();
+}
+
+static void
+dc_pending_end_defining(ResourceReleasePhase phase, bool is_commit,
+						bool is_top_level, void *arg)
+{
+	if (!is_defining || phase != RESOURCE_RELEASE_AFTER_LOCKS ||
+		!is_top_level)
+		return;
+	is_defining = false;
+	dc_definitions_end();
+}
+
+void
+dc_pending_add_unversioned(void)
+{
+	if (dc_shared == NULL)
+		return;
+	dc_pending_add_tag(dc_tag(DC_TAG_UNVERSIONED, "", 0));
+	has_unversioned = true;
+	if (published)
+		dc_pending_begin_defining();
+}
+
 void
 dc_pending_add_pattern(const DcPattern *pattern)
 {
@@ -234,6 +270,8 @@ dc_pending_publish(void)
 	if (n_items == 0)
 		return;
 	xid = dc_own_xid();
+	if (has_unversioned)
+		dc_pending_begin_defining();
 	for (int i = 0; i < n_items; i++)
 		armed |= dc_publish_item(&items[i], xid);
 	if (armed)
@@ -248,6 +286,7 @@ dc_pending_reset(void)
 	marks = NULL;
 	n_marks = max_marks = 0;
 	by_tag = NULL;
+	has_unversioned = false;
 	published = false;
 }
 
@@ -320,4 +359,5 @@ dc_pending_register(void)
 {
 	RegisterXactCallback(dc_pending_xact_callback, NULL);
 	RegisterSubXactCallback(dc_pending_subxact_callback, NULL);
+	RegisterResourceReleaseCallback(dc_pending_end_defining, NULL);
 }

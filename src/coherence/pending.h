@@ -15,6 +15,9 @@ extern void dc_pending_register(void);
  * is not preloaded.
  */
 extern void dc_pending_add_tag(DcTag tag);
+
+/* What no snapshot hides from a query: beside the tag that says what it is. */
+extern void dc_pending_add_unversioned(void);
 extern void dc_pending_add_pattern(const DcPattern *pattern);
 
 /* Has this transaction invalidated what the entry depends on? */

@@ -5,7 +5,7 @@
  * Two names with one hash share invalidations, which costs misses and never
  * a wrong answer, so nothing ever looks a name up again.  The database is
  * part of the hash: databases never touch each other's entries, but with the
- * tag that is meant to.
+ * tags that are meant to.
  */
 #include "postgres.h"
 
@@ -17,7 +17,8 @@
 DcTag
 dc_tag(DcTagKind kind, const char *name, size_t length)
 {
-	Oid			database = kind == DC_TAG_CLUSTER ? InvalidOid : MyDatabaseId;
+	bool		in_all = kind == DC_TAG_CLUSTER || kind == DC_TAG_UNVERSIONED;
+	Oid			database = in_all ? InvalidOid : MyDatabaseId;
 
 	return hash_bytes_extended((const unsigned char *) name, length,
 							   (uint64) database << 8 | (uint64) kind);

@@ -94,6 +94,8 @@ dc_touch_table(const TriggerData *data)
 		if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 			dc_pending_add_tag(change.relation->roots[i].wide);
 	}
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+		dc_pending_add_unversioned();
 }
 
 /*

@@ -228,5 +228,7 @@ dashboard_cache_invalidate(PG_FUNCTION_ARGS)
 	}
 	else
 		dc_invalidate_row(self, tupdesc, NULL);
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+		dc_pending_add_unversioned();
 	return dc_trigger_result(data);
 }

@@ -376,16 +376,18 @@ dc_function_replace(DcFunction **place, HeapTuple row, Oid collation)
 	*place = dc_function_create(row, collation);
 }
 
-/* Plans anew for the next call that is not inside another one. */
-static void
-dc_function_forget_plan(DcFunction *function)
+bool
+dc_function_renew_plan(DcFunction *function)
 {
-	if (function->use_count > 0)
-		return;
+	if (likely(function->roles_generation == roles_generation))
+		return true;
+	if (function->use_count > 1)
+		return false;
 	function->roles_generation = roles_generation;
 	if (function->plan != NULL)
 		SPI_freeplan(function->plan);
 	function->plan = NULL;
+	return true;
 }
 
 DcFunction *
@@ -409,8 +411,6 @@ dc_function_of(FunctionCallInfo fcinfo)
 		else
 			dc_function_look_up_types(*place);
 	}
-	if (unlikely((*place)->roles_generation != roles_generation))
-		dc_function_forget_plan(*place);
 	ReleaseSysCache(row);
 	return *place;
 }

@@ -79,6 +79,12 @@ extern void dc_definition_register(void);
  */
 extern DcFunction *dc_function_of(FunctionCallInfo fcinfo);
 
+/*
+ * By who keeps it and is about to run its query: plans anew if roles have
+ * changed.  False if a call of it that is under way prevents that.
+ */
+extern bool dc_function_renew_plan(DcFunction *function);
+
 /* Whoever runs the function's query keeps it for that time. */
 extern void dc_function_keep(DcFunction *function);
 extern void dc_function_release(DcFunction *function);

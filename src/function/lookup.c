@@ -37,6 +37,7 @@ typedef struct DcCall
 	DcIdentity	identity;
 	StringInfo	key;			/* NULL until it is needed */
 	TimestampTz now;
+	bool		is_current;		/* does it run with definitions of today? */
 } DcCall;
 
 static TimestampTz
@@ -61,7 +62,7 @@ dc_keep_out(const DcCall *call, const DcResult *result,
 		return DC_REASON_TEMPORARY;
 	if (reading->row_security && call->function->options.vary == NIL)
 		return DC_REASON_ROW_SECURITY;
-	if (reading->snapshot_moved)
+	if (reading->snapshot_moved || !call->is_current)
 		return DC_REASON_SNAPSHOT_MOVED;
 	if (result->isnull && !call->function->options.cache_nulls)
 		return DC_REASON_NULL;
@@ -218,6 +219,8 @@ dc_miss(DcCall *call)
 	DcResult	result;
 
 	dc_count(call->function->stats, DC_MISSES);
+	call->is_current = dc_definitions_are_current();
+	call->is_current &= dc_function_renew_plan(call->function);
 	dc_compute_reading(call, &reading, &result);
 	dc_fill(call, &result, &reading);
 	return dc_result_return(call->function, call->fcinfo, &result);
@@ -240,6 +243,7 @@ dc_run_uncached(DcFunction *function, FunctionCallInfo fcinfo)
 {
 	DcResult	result;
 
+	(void) dc_function_renew_plan(function);
 	dc_compute(function, fcinfo, &result);
 	return dc_result_return(function, fcinfo, &result);
 }
