@@ -40,12 +40,14 @@ CREATE FUNCTION dashboard_cache.cache(
 	name text DEFAULT NULL,
 	tags text DEFAULT NULL,
 	vary text DEFAULT NULL,
-	cache_nulls boolean DEFAULT NULL)
+	cache_nulls boolean DEFAULT NULL,
+	slice text DEFAULT NULL,
+	watch boolean DEFAULT true)
 RETURNS regprocedure
 AS 'MODULE_PATHNAME', 'dashboard_cache_cache_function'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION dashboard_cache.cache(regprocedure, text, text, text, text, text, boolean) IS
-	'Creates the cached function of a function, in its schema, with the same arguments and result, and returns it. ttl: an interval or infinity. key, tags, vary, cache_nulls: as the option lines of the same name. name: of the new function, instead of cached_ and the old name. Replaces a cached function of that name; raises duplicate_function for any other.';
+COMMENT ON FUNCTION dashboard_cache.cache(regprocedure, text, text, text, text, text, boolean, text, boolean) IS
+	'Creates the cached function of a function, in its schema, with the same arguments and result, and returns it. ttl: an interval or infinity. key, tags, vary, cache_nulls, slice: as the option lines of the same name. name: of the new function, instead of cached_ and the old name. watch: also runs the query once, with its defaults or plain values for arguments, and calls watch() for the tables that it reads; a NOTICE names those that cannot be watched. Replaces a cached function of that name; raises duplicate_function for any other.';
 
 CREATE FUNCTION dashboard_cache.cache(
 	relation regclass,
@@ -54,11 +56,13 @@ CREATE FUNCTION dashboard_cache.cache(
 	name text DEFAULT NULL,
 	tags text DEFAULT NULL,
 	vary text DEFAULT NULL,
-	cache_nulls boolean DEFAULT NULL)
+	cache_nulls boolean DEFAULT NULL,
+	slice text DEFAULT NULL,
+	watch boolean DEFAULT true)
 RETURNS regprocedure
 AS 'MODULE_PATHNAME', 'dashboard_cache_cache_relation'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION dashboard_cache.cache(regclass, text, text, text, text, text, boolean) IS
+COMMENT ON FUNCTION dashboard_cache.cache(regclass, text, text, text, text, text, boolean, text, boolean) IS
 	'Creates the cached function of a view: without arguments, in the view''s schema, returning a set of its rows. Otherwise like cache(regprocedure). Raises wrong_object_type if the relation is no view.';
 
 CREATE FUNCTION dashboard_cache.cache(
@@ -68,11 +72,13 @@ CREATE FUNCTION dashboard_cache.cache(
 	name text DEFAULT NULL,
 	tags text DEFAULT NULL,
 	vary text DEFAULT NULL,
-	cache_nulls boolean DEFAULT NULL)
+	cache_nulls boolean DEFAULT NULL,
+	slice text DEFAULT NULL,
+	watch boolean DEFAULT true)
 RETURNS regprocedure
 AS 'MODULE_PATHNAME', 'dashboard_cache_cache_object'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION dashboard_cache.cache(text, text, text, text, text, text, boolean) IS
+COMMENT ON FUNCTION dashboard_cache.cache(text, text, text, text, text, text, boolean, text, boolean) IS
 	'What a literal without a cast calls: cache(regprocedure) if it has parentheses, as in ''dashboard_stats(int)'', else cache(regclass).';
 
 --
@@ -204,6 +210,174 @@ AS 'MODULE_PATHNAME', 'dashboard_cache_reset_stats'
 LANGUAGE C VOLATILE PARALLEL SAFE;
 COMMENT ON FUNCTION dashboard_cache.reset_stats() IS
 	'Sets all counters of this database''s cached functions to zero.';
+
+--
+-- What depends on what
+--
+
+CREATE FUNCTION dashboard_cache.dependency_rows(
+	OUT function regprocedure,
+	OUT relation regclass,
+	OUT columns name[],
+	OUT slice text,
+	OUT watched boolean,
+	OUT last_invalidation timestamptz,
+	OUT slice_watched boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dashboard_cache_dependency_rows'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION dashboard_cache.dependency_rows() IS
+	'The rows of the view dashboard_cache.dependencies, and one without relation for each function that is known to read none. slice_watched: is the table watched with that slice?';
+
+CREATE VIEW dashboard_cache.dependencies AS
+	SELECT function, relation, columns, slice, watched, last_invalidation
+	FROM dashboard_cache.dependency_rows() WHERE relation IS NOT NULL;
+COMMENT ON VIEW dashboard_cache.dependencies IS
+	'What the cached functions of this database have read since definitions last changed.';
+COMMENT ON COLUMN dashboard_cache.dependencies.relation IS 'the table, by its topmost ancestor, or another relation';
+COMMENT ON COLUMN dashboard_cache.dependencies.columns IS 'the columns whose updates invalidate; NULL: any, {}: none, only rows that come or go';
+COMMENT ON COLUMN dashboard_cache.dependencies.slice IS 'the rows that it reads, as #slice says';
+COMMENT ON COLUMN dashboard_cache.dependencies.watched IS 'is every write announced, to all parts of the table? If not, results live until their time to live is over';
+COMMENT ON COLUMN dashboard_cache.dependencies.last_invalidation IS 'when a commit last announced a change of what is read, in any slice; NULL: not since the server''s start';
+GRANT SELECT ON dashboard_cache.dependencies TO PUBLIC;
+
+CREATE FUNCTION dashboard_cache.entry_rows(
+	OUT function regprocedure,
+	OUT key text,
+	OUT role regrole,
+	OUT bytes bigint,
+	OUT expires_at timestamptz,
+	OUT tags integer,
+	OUT valid boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dashboard_cache_entry_rows'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION dashboard_cache.entry_rows() IS
+	'The rows of the view dashboard_cache.entries.';
+
+CREATE VIEW dashboard_cache.entries AS
+	SELECT * FROM dashboard_cache.entry_rows();
+COMMENT ON VIEW dashboard_cache.entries IS
+	'The entries of this database in shared memory that the user, or a role whose rights it has, has made.';
+COMMENT ON COLUMN dashboard_cache.entries.key IS 'the name that patterns match';
+COMMENT ON COLUMN dashboard_cache.entries.role IS 'the role that the query ran as, whom alone it is served';
+COMMENT ON COLUMN dashboard_cache.entries.bytes IS 'its size, with all that belongs to it';
+COMMENT ON COLUMN dashboard_cache.entries.expires_at IS 'infinity: not before it is invalidated';
+COMMENT ON COLUMN dashboard_cache.entries.tags IS 'how many tags can invalidate it';
+COMMENT ON COLUMN dashboard_cache.entries.valid IS 'would it be served now?';
+GRANT SELECT ON dashboard_cache.entries TO PUBLIC;
+
+CREATE FUNCTION dashboard_cache.function_facts(
+	function regprocedure,
+	OUT ttl interval,
+	OUT volatile_functions regprocedure[],
+	OUT error text)
+AS 'MODULE_PATHNAME', 'dashboard_cache_function_facts'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.function_facts(regprocedure) IS
+	'What check() wants to know of a cached function: its time to live (NULL: infinite), the volatile functions that its query calls, and why the query cannot be analysed.';
+
+CREATE FUNCTION dashboard_cache.check(
+	OUT function regprocedure,
+	OUT relation regclass,
+	OUT problem text,
+	OUT hint text)
+RETURNS SETOF record LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog
+AS $$
+WITH RECURSIVE cached AS MATERIALIZED (
+	SELECT p.oid::regprocedure AS function, f.*
+	FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'cached',
+		dashboard_cache.function_facts(p.oid) f
+), dependency AS MATERIALIZED (
+	SELECT * FROM dashboard_cache.dependency_rows()
+), touching AS (
+	-- the triggers of watch(), as they are
+	SELECT t.tgrelid, t.tgname, t.tgenabled, t.tgargs, t.tgparentid
+	FROM pg_trigger t
+	WHERE t.tgfoid = 'dashboard_cache.touch()'::regprocedure
+		AND t.tgname LIKE 'dashboard\_cache\_%'
+), watched AS (
+	-- tables that are to be watched, and what is to be there
+	SELECT DISTINCT t.tgrelid AS root, w.name, w.enabled, w.arguments
+	FROM touching t, LATERAL (
+		VALUES ('dashboard_cache_write'::name, '{O,A}'::"char"[], NULL::bytea),
+			('dashboard_cache_truncate', '{A}', NULL),
+			('dashboard_cache_replica', '{R,A}', NULL)
+		UNION ALL
+		SELECT n, '{A}', s.tgargs
+		FROM touching s,
+			unnest('{dashboard_cache_slice_insert,dashboard_cache_slice_update,dashboard_cache_slice_delete}'::name[]) n
+		WHERE s.tgrelid = t.tgrelid AND s.tgargs <> ''
+	) AS w (name, enabled, arguments)
+	WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = t.tgrelid)
+), part AS (
+	SELECT root, root AS relid FROM watched
+	UNION
+	SELECT part.root, i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.relid
+), hole AS (
+	SELECT NULL::regprocedure AS function, c.oid::regclass AS relation,
+		CASE WHEN c.relkind = 'f' THEN 'foreign partition of a watched table'
+			WHEN t.tgrelid IS NULL THEN 'trigger ' || w.name || ' is missing'
+			WHEN t.tgenabled = 'D' THEN 'trigger ' || w.name || ' is disabled'
+			ELSE 'trigger ' || w.name || ' does not fire always when it should' END AS problem,
+		CASE WHEN c.relkind = 'f' THEN 'Writes to it go unseen: give the functions that read it a #ttl.'
+			ELSE format('SELECT dashboard_cache.watch(%L)', w.root::regclass) END AS hint
+	FROM watched w JOIN part USING (root) JOIN pg_class c ON c.oid = part.relid
+		LEFT JOIN touching t ON t.tgrelid = c.oid AND t.tgname = w.name
+			AND (w.arguments IS NULL OR t.tgargs = w.arguments)
+	WHERE t.tgrelid IS NULL OR t.tgenabled <> ALL (w.enabled)
+	UNION
+	SELECT NULL, c.oid::regclass, 'subscription ' || s.subname || ' writes to it, and trigger dashboard_cache_replica does not fire',
+		format('SELECT dashboard_cache.watch(%L)', c.oid::regclass)
+	FROM pg_subscription_rel r JOIN pg_class c ON c.oid = r.srrelid
+		JOIN (SELECT oid, subname, subdbid FROM pg_subscription) s ON s.oid = r.srsubid
+	WHERE (c.oid IN (SELECT relid FROM part) OR c.oid IN (SELECT d.relation FROM dependency d))
+		AND NOT EXISTS (SELECT FROM touching t WHERE t.tgrelid = c.oid
+			AND t.tgname = 'dashboard_cache_replica' AND t.tgenabled IN ('R', 'A'))
+	UNION
+	SELECT d.function, d.relation,
+		CASE WHEN c.relkind = 'f' THEN 'reads a foreign table'
+			WHEN c.relkind = 'S' THEN 'reads a sequence'
+			WHEN c.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) THEN 'reads a system table'
+			WHEN EXISTS (SELECT FROM part WHERE part.root = c.oid) THEN 'reads a table that is watched in part'
+			ELSE 'reads a table that is not watched' END,
+		CASE WHEN c.relkind IN ('r', 'p') AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+			THEN format('SELECT dashboard_cache.watch(%L)', c.oid::regclass)
+			ELSE 'Writes to it go unseen: results live until their time to live is over.' END
+	FROM dependency d JOIN pg_class c ON c.oid = d.relation
+	WHERE NOT d.watched
+	UNION
+	SELECT d.function, d.relation, format('#slice %s.%s: the table is not watched with this slice', c.relname, d.slice),
+		format('SELECT dashboard_cache.watch(%L, slice => %L); until then every write to the table invalidates', d.relation, split_part(d.slice, ' = ', 1))
+	FROM dependency d JOIN pg_class c ON c.oid = d.relation
+	WHERE d.watched AND NOT d.slice_watched
+	UNION
+	SELECT cached.function, NULL, 'calls the volatile function ' || v::regprocedure,
+		'What it returns can change without a write. Declare it STABLE if it is.'
+	FROM cached, unnest(cached.volatile_functions) v
+	UNION
+	SELECT cached.function, NULL, 'its query fails: ' || cached.error, 'Replace the function.'
+	FROM cached WHERE cached.error IS NOT NULL
+	UNION
+	SELECT cached.function, NULL, 'what it reads is not known', 'Call it once.'
+	FROM cached
+	WHERE cached.error IS NULL AND cached.function NOT IN (SELECT d.function FROM dependency d)
+)
+SELECT * FROM hole
+UNION ALL
+SELECT cached.function, NULL, 'results are kept for ever in spite of the above', 'Give the function a #ttl.'
+FROM cached
+WHERE cached.ttl IS NULL AND EXISTS (
+	SELECT FROM hole
+	WHERE hole.function = cached.function AND hole.problem NOT LIKE '#slice%'
+		OR hole.function IS NULL AND hole.relation IN (
+			SELECT part.relid FROM part JOIN dependency d ON d.relation = part.root
+			WHERE d.function = cached.function))
+ORDER BY 1, 2, 3
+$$;
+COMMENT ON FUNCTION dashboard_cache.check() IS
+	'A row for each hole through which a write could go unseen, and what to do about it. No rows: what the cached functions of this database return is what their queries would. relation: the table that is meant, if any.';
 
 --
 -- Redis

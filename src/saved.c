@@ -30,6 +30,7 @@
 
 #include "coherence/ledger.h"
 #include "coherence/pattern.h"
+#include "monitor/reads.h"
 #include "saved.h"
 #include "store/directory.h"
 #include "store/shared_store.h"
@@ -165,12 +166,14 @@ dc_saved_load(void)
 		!(dc_ledger_load(file, (TimeLineID) header.timeline) &&
 		  dc_patterns_load(file) &&
 		  dc_directory_load(file) &&
+		  dc_reads_load(file) &&
 		  dc_store_load(file)))
 	{
 		/* Without a ledger no entry that was read is valid. */
 		dc_ledger_clear();
 		dc_patterns_clear();
 		dc_directory_clear();
+		dc_reads_clear();
 		refusal = "it cannot be read";
 	}
 	if (refusal != NULL)
@@ -188,7 +191,8 @@ dc_saved_write(FILE *file)
 	memset(&header, 0, sizeof(header));
 	return fwrite(&header, sizeof(header), 1, file) == 1 &&
 		dc_ledger_save(file) && dc_patterns_save(file) &&
-		dc_directory_save(file) && dc_store_save(file) &&
+		dc_directory_save(file) && dc_reads_save(file) &&
+		dc_store_save(file) &&
 		fflush(file) == 0 &&
 		dc_saved_expect(file, &header) &&
 		dc_saved_sum(file, &header.body_size, &header.body_crc) &&

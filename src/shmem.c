@@ -4,7 +4,7 @@
  *		shared-memory hooks.
  *
  * Lock order: a partition lock of the store, or the pattern lock, or the
- * directory lock; inside a partition lock, the page lock; inside all,
+ * directory lock, or the reads lock; inside a partition lock, the page lock; inside all,
  * spinlocks (a ledger slot's, the free rows', the breaker's, the clearing
  * queue's).  No two partition locks are held at once, and nothing that can
  * wait for anything else, allocate or raise an error is done under any of
@@ -21,6 +21,7 @@
 #include "coherence/dependency.h"
 #include "coherence/ledger.h"
 #include "coherence/pattern.h"
+#include "monitor/reads.h"
 #include "monitor/stats.h"
 #include "redis/breaker.h"
 #include "saved.h"
@@ -29,7 +30,7 @@
 #include "store/shared_store.h"
 
 #define DC_TRANCHE "dashboard_cache"
-#define DC_N_LOCKS (DC_PARTITIONS + 3)
+#define DC_N_LOCKS (DC_PARTITIONS + 4)
 
 DcShared   *dc_shared = NULL;
 
@@ -47,6 +48,7 @@ dc_shmem_request(void)
 	RequestAddinShmemSpace(dc_patterns_shmem_size());
 	RequestAddinShmemSpace(dc_dependency_shmem_size());
 	RequestAddinShmemSpace(dc_stats_shmem_size());
+	RequestAddinShmemSpace(dc_reads_shmem_size());
 	RequestAddinShmemSpace(dc_store_shmem_size());
 	RequestAddinShmemSpace(dc_breaker_shmem_size());
 	RequestAddinShmemSpace(dc_clearing_shmem_size());
@@ -71,6 +73,7 @@ dc_shmem_startup(void)
 		dc_shared->pattern_lock = &locks[DC_PARTITIONS].lock;
 		dc_shared->page_lock = &locks[DC_PARTITIONS + 1].lock;
 		dc_shared->directory_lock = &locks[DC_PARTITIONS + 2].lock;
+		dc_shared->reads_lock = &locks[DC_PARTITIONS + 3].lock;
 		dc_shared->partition_locks = locks;
 		dc_shared->worker_latch = NULL;
 	}
@@ -78,6 +81,7 @@ dc_shmem_startup(void)
 	dc_patterns_shmem_init();
 	dc_dependency_shmem_init();
 	dc_stats_shmem_init();
+	dc_reads_shmem_init();
 	dc_store_shmem_init();
 	dc_breaker_shmem_init();
 	dc_clearing_shmem_init();

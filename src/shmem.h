@@ -15,6 +15,7 @@ typedef struct DcShared
 	LWLock	   *pattern_lock;
 	LWLock	   *page_lock;
 	LWLock	   *directory_lock;
+	LWLock	   *reads_lock;
 	LWLockPadded *partition_locks;	/* DC_PARTITIONS of them */
 	struct Latch *worker_latch; /* NULL while there is no worker */
 } DcShared;

@@ -72,13 +72,16 @@ typedef struct DcLedger
 
 static DcLedger *ledger = NULL;
 
+/* When each slot was last touched, for people, outside the slots. */
+static pg_atomic_uint64 *times = NULL;
+
 static void dc_raise(uint64 horizon);
 static void dc_incarnation_begin(void);
 
 Size
 dc_ledger_shmem_size(void)
 {
-	return sizeof(DcLedger);
+	return sizeof(DcLedger) + DC_LEDGER_SLOTS * sizeof(pg_atomic_uint64);
 }
 
 void
@@ -86,10 +89,15 @@ dc_ledger_shmem_init(void)
 {
 	bool		found;
 
-	ledger = ShmemInitStruct("dashboard_cache ledger",
-							 dc_ledger_shmem_size(), &found);
+	ledger = ShmemInitStruct("dashboard_cache ledger", sizeof(DcLedger),
+							 &found);
 	if (!found)
 		dc_ledger_clear();
+	times = ShmemInitStruct("dashboard_cache times",
+							DC_LEDGER_SLOTS * sizeof(pg_atomic_uint64),
+							&found);
+	for (int i = 0; !found && i < DC_LEDGER_SLOTS; i++)
+		pg_atomic_init_u64(&times[i], 0);
 }
 
 void
@@ -222,9 +230,22 @@ dc_slot_of(DcTag tag)
 }
 
 bool
-dc_ledger_publish(DcTag tag, uint64 xid)
+dc_ledger_publish(DcTag tag, uint64 xid, TimestampTz now)
 {
+	pg_atomic_write_u64(&times[tag % DC_LEDGER_SLOTS], (uint64) now);
 	return dc_slot_publish(dc_slot_of(tag), xid);
+}
+
+TimestampTz
+dc_ledger_touched_at(DcTag tag)
+{
+	return (TimestampTz) pg_atomic_read_u64(&times[tag % DC_LEDGER_SLOTS]);
+}
+
+uint64
+dc_ledger_touched_by(DcTag tag)
+{
+	return pg_atomic_read_u64(&dc_slot_of(tag)->newest);
 }
 
 /*

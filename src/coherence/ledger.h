@@ -9,6 +9,7 @@
 #include "access/xlogdefs.h"
 #include "coherence/stamp.h"
 #include "coherence/tag.h"
+#include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/s_lock.h"
 
@@ -65,11 +66,15 @@ extern bool dc_ledger_valid(const DcDependencies *entry,
 							const DcReader *reader);
 extern void dc_ledger_raise_horizon(uint64 horizon);
 
+/* For people: when, and by whom, was it last touched?  0: not since the start. */
+extern TimestampTz dc_ledger_touched_at(DcTag tag);
+extern uint64 dc_ledger_touched_by(DcTag tag);
+
 /*
  * Returns whether the tag was armed, and disarms it: true means that somebody
  * has to look for entries that are not checked when they are read.
  */
-extern bool dc_ledger_publish(DcTag tag, uint64 xid);
+extern bool dc_ledger_publish(DcTag tag, uint64 xid, TimestampTz now);
 extern void dc_ledger_arm(const DcTag *tags, int n);
 
 /* Is anybody still running who has touched what the entry depends on? */

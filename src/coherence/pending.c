@@ -21,6 +21,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 
 #include "coherence/clearing.h"
 #include "coherence/pending.h"
@@ -129,7 +130,7 @@ dc_pending_mark(void)
 
 /* Returns whether entries in Redis may have to be cleared. */
 static bool
-dc_publish_item(const DcPendingItem *item, uint64 xid)
+dc_publish_item(const DcPendingItem *item, uint64 xid, TimestampTz now)
 {
 	bool		armed;
 
@@ -139,7 +140,7 @@ dc_publish_item(const DcPendingItem *item, uint64 xid)
 		armed = dc_clearing_is_on();
 	}
 	else
-		armed = dc_ledger_publish(item->tag, xid);
+		armed = dc_ledger_publish(item->tag, xid, now);
 	if (armed && item->pattern != NULL)
 		dc_clearing_add(item->pattern, item->length, xid);
 	return armed;
@@ -182,7 +183,7 @@ dc_pending_add(DcPendingItem item)
 	else if (n_items > DC_PENDING_SMALL)
 		dc_pending_index();
 
-	if (published && dc_publish_item(&item, xid))
+	if (published && dc_publish_item(&item, xid, GetCurrentTimestamp()))
 		dc_clearing_wake();
 }
 
@@ -264,16 +265,18 @@ static void
 dc_pending_publish(void)
 {
 	uint64		xid;
+	TimestampTz now;
 	bool		armed = false;
 
 	published = true;
 	if (n_items == 0)
 		return;
 	xid = dc_own_xid();
+	now = GetCurrentTimestamp();
 	if (has_unversioned)
 		dc_pending_begin_defining();
 	for (int i = 0; i < n_items; i++)
-		armed |= dc_publish_item(&items[i], xid);
+		armed |= dc_publish_item(&items[i], xid, now);
 	if (armed)
 		dc_clearing_wake();
 }

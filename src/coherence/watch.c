@@ -251,14 +251,31 @@ dc_tables_are_right(Oid relation, const List *slices)
 	return true;
 }
 
+/* No part of the root is foreign, and all have what the root has. */
+static bool
+dc_root_is_right(Oid root)
+{
+	DcWatchState state = dc_watch_state(root);
+	List	   *all = find_all_inheritors(root, NoLock, NULL);
+
+	return list_length(all) == list_length(dc_watch_tables(root)) &&
+		dc_tables_are_right(root, dc_watch_slices(&state));
+}
+
 bool
 dc_watch_is_complete(Oid relation)
 {
-	List	   *all = find_all_inheritors(relation, NoLock, NULL);
-	DcWatchState state = dc_watch_state(relation);
+	ListCell   *cell;
 
-	return list_length(all) == list_length(dc_watch_tables(relation)) &&
-		dc_tables_are_right(relation, dc_watch_slices(&state));
+	/* REFRESH announces itself. */
+	if (get_rel_relkind(relation) == RELKIND_MATVIEW)
+		return true;
+	foreach(cell, dc_relation_roots(relation))
+	{
+		if (!dc_root_is_right(lfirst_oid(cell)))
+			return false;
+	}
+	return true;
 }
 
 bool
@@ -692,17 +709,8 @@ Datum
 dashboard_cache_is_watched(PG_FUNCTION_ARGS)
 {
 	Oid			relation = PG_GETARG_OID(0);
-	ListCell   *cell;
 
-	/* REFRESH announces itself. */
-	if (get_rel_relkind(relation) == RELKIND_MATVIEW)
-		PG_RETURN_BOOL(true);
 	if (get_rel_name(relation) == NULL)
 		PG_RETURN_NULL();
-	foreach(cell, dc_relation_roots(relation))
-	{
-		if (!dc_watch_is_complete(lfirst_oid(cell)))
-			PG_RETURN_BOOL(false);
-	}
-	PG_RETURN_BOOL(true);
+	PG_RETURN_BOOL(dc_watch_is_complete(relation));
 }

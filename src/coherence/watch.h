@@ -27,7 +27,7 @@ extern DcRefusal *dc_watch_refusal(Oid relation);
  */
 extern void dc_watch(Oid relation, const char *slice);
 
-/* Are all triggers there, on all parts, and enabled? */
+/* Is every write to the relation announced, or is it one that is not written? */
 extern bool dc_watch_is_complete(Oid relation);
 
 /* Are writes to the table announced by slices of the column? */

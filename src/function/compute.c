@@ -82,12 +82,11 @@ dc_prepare(DcFunction *function)
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_extended failed: %s",
 			 SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
 	return plan;
 }
 
 static ParamListInfo
-dc_parameters(const DcFunction *function, FunctionCallInfo fcinfo)
+dc_parameters(const DcFunction *function, const NullableDatum *arguments)
 {
 	ParamListInfo parameters = makeParamList(function->n_args);
 
@@ -96,8 +95,8 @@ dc_parameters(const DcFunction *function, FunctionCallInfo fcinfo)
 		ParamExternData *parameter = &parameters->params[i];
 		const DcType *type = &function->args[i];
 
-		parameter->isnull = fcinfo->args[i].isnull;
-		parameter->value = MakeExpandedObjectReadOnly(fcinfo->args[i].value,
+		parameter->isnull = arguments[i].isnull;
+		parameter->value = MakeExpandedObjectReadOnly(arguments[i].value,
 													  parameter->isnull,
 													  type->length);
 		parameter->pflags = PARAM_FLAG_CONST;
@@ -114,12 +113,22 @@ dc_error_context(void *arg)
 	errcontext("cached function \"%s\"", function->name);
 }
 
+static void
+dc_execute_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
+{
+	int			code = SPI_execute_plan_extended(plan, options);
+
+	if (code < 0)
+		elog(ERROR, "SPI_execute_plan_extended failed: %s",
+			 SPI_result_code_string(code));
+}
+
 void
 dc_compute(DcFunction *function, FunctionCallInfo fcinfo, DcResult *result)
 {
 	DestReceiver *dest = dc_result_receiver(function, fcinfo, result);
 	SPIExecuteOptions options = {
-		.params = dc_parameters(function, fcinfo),
+		.params = dc_parameters(function, fcinfo->args),
 		.read_only = true,
 		.must_return_tuples = true,
 		.dest = dest,
@@ -129,19 +138,37 @@ dc_compute(DcFunction *function, FunctionCallInfo fcinfo, DcResult *result)
 		.arg = function,
 		.previous = error_context_stack,
 	};
-	int			code;
 
 	error_context_stack = &context;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (function->plan == NULL)
-		function->plan = dc_prepare(function);
-	code = SPI_execute_plan_extended(function->plan, &options);
-	if (code < 0)
-		elog(ERROR, "SPI_execute_plan_extended failed: %s",
-			 SPI_result_code_string(code));
+	{
+		SPIPlanPtr	plan = dc_prepare(function);
+
+		SPI_keepplan(plan);
+		function->plan = plan;
+	}
+	dc_execute_plan(function->plan, &options);
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 	error_context_stack = context.previous;
 	dest->rDestroy(dest);
+}
+
+void
+dc_compute_nothing(DcFunction *function, const NullableDatum *arguments)
+{
+	SPIExecuteOptions options = {
+		.params = dc_parameters(function, arguments),
+		.read_only = true,
+		.must_return_tuples = true,
+		.dest = None_Receiver,
+	};
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	dc_execute_plan(dc_prepare(function), &options);
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
 }

@@ -14,6 +14,10 @@
 extern void dc_compute(DcFunction *function, FunctionCallInfo fcinfo,
 					   DcResult *result);
 
+/* The same for these arguments; what comes of it is thrown away. */
+extern void dc_compute_nothing(DcFunction *function,
+							   const NullableDatum *arguments);
+
 /* The query, analysed; raises an error if it is no single SELECT. */
 extern Query *dc_analyze(const DcFunction *function);
 

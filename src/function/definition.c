@@ -30,6 +30,7 @@
 #include "function/definition.h"
 #include "function/header.h"
 #include "function/layout.h"
+#include "settings.h"
 #include "shmem.h"
 
 static HTAB *functions = NULL;
@@ -289,6 +290,17 @@ dc_function_free(DcFunction *function)
 	if (function->plan != NULL)
 		SPI_freeplan(function->plan);
 	MemoryContextDelete(function->context);
+}
+
+int64
+dc_function_ttl(const DcFunction *function)
+{
+	int64		ttl = function->options.ttl;
+
+	if (ttl != DC_TTL_DEFAULT)
+		return ttl;
+	return dc_default_ttl < 0 ? DC_TTL_INFINITE :
+		(int64) dc_default_ttl * USECS_PER_SEC;
 }
 
 void

@@ -69,6 +69,7 @@ typedef struct DcFunction
 	SPIPlanPtr	plan;			/* NULL until it has to run */
 	uint64		roles_generation;	/* for which it was made */
 	DcStats    *stats;			/* NULL when not preloaded */
+	uint64		reported;		/* a hash of what inspect.c has told last */
 } DcFunction;
 
 extern void dc_definition_register(void);
@@ -84,6 +85,9 @@ extern DcFunction *dc_function_of(FunctionCallInfo fcinfo);
  * changed.  False if a call of it that is under way prevents that.
  */
 extern bool dc_function_renew_plan(DcFunction *function);
+
+/* In microseconds, or DC_TTL_INFINITE. */
+extern int64 dc_function_ttl(const DcFunction *function);
 
 /* Whoever runs the function's query keeps it for that time. */
 extern void dc_function_keep(DcFunction *function);

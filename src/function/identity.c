@@ -147,14 +147,42 @@ dc_put_argument(StringInfo out, DcType type, NullableDatum argument)
 		dc_put(out, bytes, length);
 }
 
+/* What an identity begins with. */
+typedef struct DcIdentityHead
+{
+	Oid			database;
+	Oid			function;
+	Oid			collation;
+	Oid			user;
+	Oid			session_user;
+	Oid			outer_user;
+} DcIdentityHead;
+
+StaticAssertDecl(sizeof(DcIdentityHead) == DC_IDENTITY_HEAD,
+				 "a view of an entry has room for the head");
+
+void
+dc_identity_tell(const char *bytes, Oid *function, Oid *user)
+{
+	DcIdentityHead head;
+
+	memcpy(&head, bytes, sizeof(head));
+	*function = head.function;
+	*user = head.user;
+}
+
 DcIdentity
 dc_identity_of(const DcFunction *function, FunctionCallInfo fcinfo)
 {
 	StringInfoData out;
 	DcIdentity	identity;
-	Oid			oids[] = {
-		MyDatabaseId, function->oid, function->collation,
-		GetUserId(), GetSessionUserId(), GetOuterUserId(),
+	DcIdentityHead head = {
+		.database = MyDatabaseId,
+		.function = function->oid,
+		.collation = function->collation,
+		.user = GetUserId(),
+		.session_user = GetSessionUserId(),
+		.outer_user = GetOuterUserId(),
 	};
 	uint64		hashes[] = {
 		function->source_hash[0], function->source_hash[1],
@@ -162,7 +190,7 @@ dc_identity_of(const DcFunction *function, FunctionCallInfo fcinfo)
 	};
 
 	initStringInfo(&out);
-	dc_put(&out, oids, sizeof(oids));
+	dc_put(&out, &head, sizeof(head));
 	dc_put(&out, hashes, sizeof(hashes));
 	dc_put_string(&out, dc_system_user());
 	identity.is_private = dc_put_search_path(&out);

@@ -12,6 +12,9 @@
 extern DcIdentity dc_identity_of(const DcFunction *function,
 								 FunctionCallInfo fcinfo);
 
+/* Whose call of what it is, from an identity's first bytes. */
+extern void dc_identity_tell(const char *bytes, Oid *function, Oid *user);
+
 /* The name that people see, made of #key, or of the function's name. */
 extern StringInfo dc_key_of(const DcFunction *function,
 							FunctionCallInfo fcinfo);

@@ -17,6 +17,7 @@
 #include "coherence/ledger.h"
 #include "function/compute.h"
 #include "function/identity.h"
+#include "function/inspect.h"
 #include "function/lookup.h"
 #include "function/pass_by.h"
 #include "function/redis_tier.h"
@@ -43,11 +44,8 @@ typedef struct DcCall
 static TimestampTz
 dc_expires_at(const DcFunction *function, TimestampTz now)
 {
-	int64		ttl = function->options.ttl;
+	int64		ttl = dc_function_ttl(function);
 
-	if (ttl == DC_TTL_DEFAULT)
-		ttl = dc_default_ttl < 0 ? DC_TTL_INFINITE :
-			(int64) dc_default_ttl * USECS_PER_SEC;
 	return ttl == DC_TTL_INFINITE ? DT_NOEND : now + ttl;
 }
 
@@ -223,6 +221,7 @@ dc_miss(DcCall *call)
 	call->is_current &= dc_function_renew_plan(call->function);
 	dc_compute_reading(call, &reading, &result);
 	dc_fill(call, &result, &reading);
+	dc_inspect_report(call->function, &reading);
 	return dc_result_return(call->function, call->fcinfo, &result);
 }
 

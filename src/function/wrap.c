@@ -1,7 +1,7 @@
 /*
  * wrap.c
  *		dashboard_cache.cache(): writes the CREATE FUNCTION of a cached
- *		function for a function or view that exists.
+ *		function for a function or view that exists, and watches what it reads.
  */
 #include "postgres.h"
 
@@ -20,6 +20,7 @@
 #include "utils/syscache.h"
 
 #include "function/definition.h"
+#include "function/discover.h"
 
 PG_FUNCTION_INFO_V1(dashboard_cache_cache_function);
 PG_FUNCTION_INFO_V1(dashboard_cache_cache_relation);
@@ -38,10 +39,11 @@ typedef struct DcWrapper
 
 /* The arguments of cache() after the first, in SQL's order. */
 static const char *const wrapper_options[] = {
-	"ttl", "key", NULL, "tags", "vary", "cache_nulls",
+	"ttl", "key", NULL, "tags", "vary", "cache_nulls", "slice",
 };
 
 #define DC_ARGUMENT_NAME 3
+#define DC_ARGUMENT_WATCH 8
 
 /*
  * Adds an option line.  The value stays on its line: a line feed would begin
@@ -120,6 +122,7 @@ static Oid
 dc_wrapper_create(DcWrapper *wrapper, FunctionCallInfo fcinfo)
 {
 	StringInfoData command;
+	Oid			oid;
 
 	if (!PG_ARGISNULL(DC_ARGUMENT_NAME))
 		wrapper->name = text_to_cstring(PG_GETARG_TEXT_PP(DC_ARGUMENT_NAME));
@@ -137,7 +140,10 @@ dc_wrapper_create(DcWrapper *wrapper, FunctionCallInfo fcinfo)
 	if (SPI_execute(command.data, false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not create cached function");
 	SPI_finish();
-	return dc_wrapper_oid(wrapper);
+	oid = dc_wrapper_oid(wrapper);
+	if (!PG_ARGISNULL(DC_ARGUMENT_WATCH) && PG_GETARG_BOOL(DC_ARGUMENT_WATCH))
+		dc_watch_what_is_read(oid);
+	return oid;
 }
 
 /*

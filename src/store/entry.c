@@ -133,3 +133,9 @@ dc_entry_copy(const DcEntry *entry, bool with_tags, DcFound *found)
 	found->n_tags = entry->n_tags;
 	found->expires_at = entry->expires_at;
 }
+
+void
+dc_entry_copy_head(const DcEntry *entry, char *head)
+{
+	memcpy(head, dc_entry_identity(entry), DC_IDENTITY_HEAD);
+}

@@ -9,6 +9,9 @@
 #include "coherence/ledger.h"
 #include "datatype/timestamp.h"
 
+/* An identity begins with so many bytes that say whose it is. */
+#define DC_IDENTITY_HEAD 24
+
 /* Which call's result it is; compared as a whole. */
 typedef struct DcIdentity
 {
@@ -94,6 +97,9 @@ extern DcOutcome dc_entry_judge(const DcDependencies *dependencies,
 
 extern bool dc_entry_is(const DcEntry *entry, const DcIdentity *identity);
 extern DcDependencies dc_entry_dependencies(const DcEntry *entry);
+
+/* Copies the identity's first bytes. */
+extern void dc_entry_copy_head(const DcEntry *entry, char *head);
 
 /* Copies; all palloc'd. */
 extern void dc_entry_copy(const DcEntry *entry, bool with_tags,

@@ -224,6 +224,63 @@ dc_store_find(const DcIdentity *identity, const DcReader *reader,
 }
 
 /*
+ * Takes the lock of the row's partition, and returns it, or NULL, without the
+ * lock, if the row turns out to be free or another's by then.
+ */
+static LWLock *
+dc_row_lock(DcRow *row, LWLockMode mode)
+{
+	uint64		hash[2] = {row->hash[0], row->hash[1]};
+	LWLock	   *lock = dc_partition_lock(hash);
+
+	if (row->entry == 0)
+		return NULL;
+	LWLockAcquire(lock, mode);
+	if (row->entry != 0)
+	{
+		pg_read_barrier();
+		if (row->hash[0] == hash[0] && row->hash[1] == hash[1])
+			return lock;
+	}
+	LWLockRelease(lock);
+	return NULL;
+}
+
+static void
+dc_entry_view(const DcEntry *entry, const DcReader *reader, TimestampTz now,
+			  DcEntryView *view)
+{
+	DcDependencies dependencies = dc_entry_dependencies(entry);
+
+	dc_entry_copy_head(entry, view->identity);
+	view->database = entry->database;
+	view->key_length = Min(dependencies.key_length, DC_MAX_KEY);
+	memcpy(view->key, dependencies.key, view->key_length);
+	view->size = entry->size;
+	view->expires_at = entry->expires_at;
+	view->n_tags = entry->n_tags;
+	view->valid = dc_store_judge(entry, reader, now) == DC_HIT;
+}
+
+bool
+dc_store_view(int *i, const DcReader *reader, TimestampTz now,
+			  DcEntryView *view)
+{
+	for (; store != NULL && *i < store->n_rows; (*i)++)
+	{
+		DcRow	   *row = &store->rows[*i];
+		LWLock	   *lock = dc_row_lock(row, LW_SHARED);
+
+		if (lock == NULL)
+			continue;
+		dc_entry_view(dc_entry_at(row->entry), reader, now, view);
+		LWLockRelease(lock);
+		return true;
+	}
+	return false;
+}
+
+/*
  * Making room.
  */
 
@@ -258,29 +315,6 @@ dc_row_drop(DcRow *row)
 	row->entry = 0;
 	dc_row_release(row - store->rows);
 	pg_atomic_fetch_sub_u32(&store->n_used, 1);
-}
-
-/*
- * Takes the lock of the row's partition, and returns it, or NULL, without the
- * lock, if the row turns out to be free or another's by then.
- */
-static LWLock *
-dc_row_lock(DcRow *row, LWLockMode mode)
-{
-	uint64		hash[2] = {row->hash[0], row->hash[1]};
-	LWLock	   *lock = dc_partition_lock(hash);
-
-	if (row->entry == 0)
-		return NULL;
-	LWLockAcquire(lock, mode);
-	if (row->entry != 0)
-	{
-		pg_read_barrier();
-		if (row->hash[0] == hash[0] && row->hash[1] == hash[1])
-			return lock;
-	}
-	LWLockRelease(lock);
-	return NULL;
 }
 
 /* Evicts one entry and returns its size; 0 if the hand found none. */

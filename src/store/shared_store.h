@@ -19,6 +19,25 @@ extern DcOutcome dc_store_find(const DcIdentity *identity,
 							   bool with_tags, DcFound *found);
 extern DcFillOutcome dc_store_fill(const DcFill *fill);
 
+/*
+ * What is to be seen of an entry.  Views the first one at or behind the place
+ * *i, and sets that to its place; false if there is none.
+ */
+typedef struct DcEntryView
+{
+	Oid			database;
+	char		identity[DC_IDENTITY_HEAD]; /* its first bytes */
+	char		key[DC_MAX_KEY];
+	int			key_length;
+	Size		size;
+	TimestampTz expires_at;
+	int			n_tags;
+	bool		valid;			/* for the reader, by now */
+} DcEntryView;
+
+extern bool dc_store_view(int *i, const DcReader *reader, TimestampTz now,
+						  DcEntryView *view);
+
 /* Drops what has expired or is stale for the reader. */
 extern void dc_store_sweep(const DcReader *reader, TimestampTz now);
 
