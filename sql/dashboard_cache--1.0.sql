@@ -192,7 +192,7 @@ COMMENT ON COLUMN dashboard_cache.stats.redis_errors IS 'of the misses: Redis di
 COMMENT ON COLUMN dashboard_cache.stats.disabled IS 'passed by: dashboard_cache.enabled is off, or there is neither shared memory nor Redis';
 COMMENT ON COLUMN dashboard_cache.stats.standby IS 'passed by: on a standby';
 COMMENT ON COLUMN dashboard_cache.stats.serializable IS 'passed by: in a SERIALIZABLE transaction, since a hit takes no predicate locks';
-COMMENT ON COLUMN dashboard_cache.stats.parallel_worker IS 'passed by: in a parallel worker';
+COMMENT ON COLUMN dashboard_cache.stats.parallel_worker IS 'passed by: in a parallel worker; or missed and not kept: parallel workers did what cannot be followed';
 COMMENT ON COLUMN dashboard_cache.stats.own_writes IS 'passed by: the transaction has invalidated the entry itself, or is in the middle of a write';
 COMMENT ON COLUMN dashboard_cache.stats.own_id IS 'missed and not kept: the transaction has an id, so it may see rows that nobody else does';
 COMMENT ON COLUMN dashboard_cache.stats.temporary IS 'missed and not kept: the query read a temporary table';

@@ -18,6 +18,7 @@
 #include "access/parallel.h"
 #include "catalog/pg_class.h"
 #include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
 #include "port/atomics.h"
 #include "storage/shmem.h"
@@ -32,7 +33,7 @@
 #define DC_NOTE_ROW_SECURITY 1
 #define DC_NOTE_SNAPSHOT 2
 #define DC_NOTE_TEMPORARY 4
-#define DC_NOTE_TOO_MANY 8		/* relations than it has room for */
+#define DC_NOTE_UNKNOWN 8		/* more than it can tell */
 
 #define DC_NOTE_RELATIONS 27
 
@@ -144,16 +145,16 @@ dc_reading_note_read(DcReading *reading, const DcRead *read)
 	MemoryContextSwitchTo(old_context);
 }
 
-/* A sample is of what lies where; policies read columns of their own. */
+/* Policies read columns of their own. */
 static void
-dc_note_relation(PlannedStmt *plan, RangeTblEntry *rte)
+dc_note_relation(PlannedStmt *plan, RangeTblEntry *rte, bool any_column)
 {
 	DcRead		read = {
 		.relation = rte->relid,
 		.user = GetUserId(),
 		.check_as = dc_rte_check_as_user(plan, rte),
 		.columns = dc_rte_selected_columns(plan, rte),
-		.any_column = rte->tablesample != NULL,
+		.any_column = any_column,
 	};
 
 	if (dc_reading_find(current, &read) == NULL)
@@ -184,10 +185,20 @@ dc_parts_in_plan(const PlannedStmt *plan)
 	return parts;
 }
 
+static bool
+dc_takes_sample(PlanState *state, void *arg)
+{
+	return state != NULL &&
+		(IsA(state, SampleScanState) ||
+		 planstate_tree_walker(state, dc_takes_sample, arg));
+}
+
+/* A sample is of what lies where, which any update changes. */
 static void
-dc_note_relations(PlannedStmt *plan)
+dc_note_relations(PlannedStmt *plan, PlanState *state)
 {
 	Bitmapset  *parts = dc_parts_in_plan(plan);
+	bool		any_column = dc_takes_sample(state, NULL);
 	int			i = 0;
 	ListCell   *cell;
 
@@ -197,7 +208,7 @@ dc_note_relations(PlannedStmt *plan)
 
 		i++;
 		if (rte->rtekind == RTE_RELATION && !bms_is_member(i, parts))
-			dc_note_relation(plan, rte);
+			dc_note_relation(plan, rte, any_column);
 	}
 	bms_free(parts);
 }
@@ -277,7 +288,7 @@ dc_note_relation_for_leader(DcNote *note, Oid relation)
 										   relation) || there == relation)
 			return;
 	}
-	pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_TOO_MANY);
+	pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_UNKNOWN);
 }
 
 static void
@@ -328,6 +339,14 @@ dc_note_for_leader(QueryDesc *query)
 	dc_note_relations_for_leader(note, query->plannedstmt);
 }
 
+void
+dc_reading_note_unknown(void)
+{
+	if (IsParallelWorker() && notes != NULL)
+		pg_atomic_fetch_or_u32(&notes[dc_leader_process()].flags,
+							   DC_NOTE_UNKNOWN);
+}
+
 static void
 dc_clear_notes(void)
 {
@@ -346,8 +365,8 @@ dc_take_notes(DcReading *reading)
 
 	reading->row_security |= (flags & DC_NOTE_ROW_SECURITY) != 0;
 	reading->temporary |= (flags & DC_NOTE_TEMPORARY) != 0;
-	reading->snapshot_moved |=
-		(flags & (DC_NOTE_SNAPSHOT | DC_NOTE_TOO_MANY)) != 0;
+	reading->snapshot_moved |= (flags & DC_NOTE_SNAPSHOT) != 0;
+	reading->unknown |= (flags & DC_NOTE_UNKNOWN) != 0;
 	for (int i = 0; i < DC_NOTE_RELATIONS; i++)
 	{
 		DcRead		read = {
@@ -373,7 +392,7 @@ dc_executor_run(DC_EXECUTOR_RUN_PARAMETERS)
 		dc_note_for_leader(queryDesc);
 	else if (current != NULL)
 	{
-		dc_note_relations(queryDesc->plannedstmt);
+		dc_note_relations(queryDesc->plannedstmt, queryDesc->planstate);
 		dc_reading_note_snapshot(queryDesc->snapshot);
 	}
 	if (previous_executor_run)
@@ -463,6 +482,7 @@ dc_reading_end(DcReading *reading)
 	outer->temporary |= reading->temporary;
 	outer->row_security |= reading->row_security;
 	outer->snapshot_moved |= reading->snapshot_moved;
+	outer->unknown |= reading->unknown;
 	for (int i = 0; !reading->has_tags && i < reading->n_reads; i++)
 		dc_reading_note_read(outer, &reading->reads[i]);
 	dc_reading_note_entry(reading->tags, reading->n_tags,

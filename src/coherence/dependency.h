@@ -35,6 +35,7 @@ typedef struct DcReading
 	bool		row_security;	/* a table whose policies are in force */
 	DcStamp    *newest;			/* of the latest other snapshot, if any */
 	bool		snapshot_moved; /* one was used that cannot be told */
+	bool		unknown;		/* parallel workers did what cannot be told */
 	DcRead	   *reads;
 	int			n_reads;
 	int			max_reads;
@@ -72,6 +73,9 @@ extern bool dc_reading_is_open(void);
 extern void dc_reading_note_entry(const DcTag *tags, int n, bool has_key,
 								  TimestampTz expires_at);
 extern void dc_reading_note_snapshot(Snapshot snapshot);
+
+/* In a parallel worker: all that is beyond the above. */
+extern void dc_reading_note_unknown(void);
 extern void dc_reading_note_row_security(void);
 
 #endif							/* DC_DEPENDENCY_H */

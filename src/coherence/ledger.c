@@ -242,12 +242,6 @@ dc_ledger_touched_at(DcTag tag)
 	return (TimestampTz) pg_atomic_read_u64(&times[tag % DC_LEDGER_SLOTS]);
 }
 
-uint64
-dc_ledger_touched_by(DcTag tag)
-{
-	return pg_atomic_read_u64(&dc_slot_of(tag)->newest);
-}
-
 /*
  * The id is published before the flag is read, and who arms reads the ids
  * after it: one of the two notices the other.
@@ -385,13 +379,26 @@ dc_definitions_end(void)
  * and is lowered when its messages are on their way.
  */
 bool
-dc_definitions_are_current(void)
+dc_definitions_are_current(uint64 *last)
 {
-	bool		current = pg_atomic_read_u32(&ledger->defining) == 0;
+	bool		current;
 
+	*last = dc_definitions_last();
+	pg_memory_barrier();
+	current = pg_atomic_read_u32(&ledger->defining) == 0;
 	pg_memory_barrier();
 	AcceptInvalidationMessages();
 	return current;
+}
+
+uint64
+dc_definitions_last(void)
+{
+	DcSlot	   *database = dc_slot_of(dc_tag(DC_TAG_DATABASE, "", 0));
+	DcSlot	   *cluster = dc_slot_of(dc_tag(DC_TAG_CLUSTER, "", 0));
+
+	return Max(pg_atomic_read_u64(&database->newest),
+			   pg_atomic_read_u64(&cluster->newest));
 }
 
 /*

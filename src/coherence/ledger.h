@@ -66,9 +66,8 @@ extern bool dc_ledger_valid(const DcDependencies *entry,
 							const DcReader *reader);
 extern void dc_ledger_raise_horizon(uint64 horizon);
 
-/* For people: when, and by whom, was it last touched?  0: not since the start. */
+/* For people: when was it last touched?  0: not since the start. */
 extern TimestampTz dc_ledger_touched_at(DcTag tag);
-extern uint64 dc_ledger_touched_by(DcTag tag);
 
 /*
  * Returns whether the tag was armed, and disarms it: true means that somebody
@@ -89,10 +88,13 @@ extern void dc_definitions_begin(void);
 extern void dc_definitions_end(void);
 
 /*
- * Takes in what has changed; false if a change is under way that the snapshot
- * may know of already, and this session not.
+ * Takes in what has changed, up to the last; false if a change is under way
+ * that the snapshot may know of already, and this session not.
  */
-extern bool dc_definitions_are_current(void);
+extern bool dc_definitions_are_current(uint64 *last);
+
+/* The last transaction that has changed definitions for this database. */
+extern uint64 dc_definitions_last(void);
 
 /* This start, and the one that is meant by the id, or NULL. */
 extern const DcIncarnation *dc_incarnation(void);

@@ -26,12 +26,13 @@
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "coherence/relation.h"
-#include "coherence/watch.h"
+#include "coherence/watch_state.h"
 #include "compat.h"
 
 /* More columns than these are taken for any. */
@@ -281,32 +282,62 @@ dc_has_generated_column(Oid oid)
 	return has;
 }
 
+/* A table may inherit from several, so a row may have several roots. */
+static List *
+dc_other_roots(const DcRelation *relation, List *roots, Oid part)
+{
+	ListCell   *cell;
+
+	if (get_rel_relispartition(part))
+		return roots;
+	foreach(cell, dc_relation_roots(part))
+		roots = list_append_unique_oid(roots, lfirst_oid(cell));
+	for (int i = 0; i < relation->n_roots; i++)
+		roots = list_delete_oid(roots, relation->roots[i].oid);
+	return roots;
+}
+
+static void
+dc_relation_set_other_roots(DcRelation *relation, const List *roots)
+{
+	ListCell   *cell;
+
+	relation->other_roots = MemoryContextAlloc(context,
+											   (list_length(roots) + 1) *
+											   sizeof(DcTag));
+	foreach(cell, roots)
+		relation->other_roots[relation->n_other_roots++] =
+		dc_tag_in(DC_TAG_ROWS, lfirst_oid(cell), "");
+}
+
 /*
  * The server says which columns the statement sets, and which of the table's
  * generated columns follow.  It does not know what a BEFORE trigger makes of
  * the row, nor that a part may compute a column in its own way.
  */
-bool
-dc_relation_sets_columns(DcRelation *relation)
+void
+dc_relation_find_parts(DcRelation *relation)
 {
 	List	   *parts;
+	List	   *roots = NIL;
 	ListCell   *cell;
-	bool		sets = false;
 
-	if (relation->parts_known)
-		return relation->parts_set_columns;
+	if (likely(relation->parts_known))
+		return;
 	parts = find_all_inheritors(relation->oid, NoLock, NULL);
 	foreach(cell, parts)
 	{
 		Oid			part = lfirst_oid(cell);
 
-		sets |= dc_has_before_update_trigger(part) ||
+		relation->parts_set_columns |= dc_has_before_update_trigger(part) ||
 			(part != relation->oid && dc_has_generated_column(part));
+		if (part != relation->oid)
+			roots = dc_other_roots(relation, roots, part);
 	}
+	dc_relation_set_other_roots(relation, roots);
 	list_free(parts);
-	relation->parts_set_columns = sets;
+	list_free(roots);
 	relation->parts_known = true;
-	return sets;
 }
 
 /*

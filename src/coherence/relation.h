@@ -32,8 +32,10 @@ typedef struct DcRelation
 	int			n_columns;
 	NameData   *names;			/* of the columns; empty: dropped */
 	bool	   *is_virtual;		/* computed when they are read */
-	bool		parts_known;	/* is the next one? */
-	bool		parts_set_columns;	/* see dc_relation_sets_columns() */
+	bool		parts_known;	/* are these?  By dc_relation_find_parts() */
+	bool		parts_set_columns;
+	int			n_other_roots;
+	DcTag	   *other_roots;
 } DcRelation;
 
 /* The rows of a table that an entry says it reads: where column = value. */
@@ -56,10 +58,12 @@ extern DcRelation *dc_relation(Oid oid);
 extern int	dc_relation_column(const DcRelation *relation, const char *name);
 
 /*
- * May an UPDATE change other columns than it sets, by a BEFORE trigger, or a
- * generated column of a part?
+ * Finds what a writer has to know of the relation's parts.  May an UPDATE set
+ * other columns than it names, by a BEFORE trigger, or a generated column of a
+ * part?  And which other tables inherit rows through those that inherit from
+ * this one: their tags for rows.
  */
-extern bool dc_relation_sets_columns(DcRelation *relation);
+extern void dc_relation_find_parts(DcRelation *relation);
 
 /* The same tag for the rows with this value in a slice column. */
 extern DcTag dc_tag_of_slice(DcTag tag, DcTag column, uint64 value);

@@ -42,6 +42,8 @@ dc_change_of(const TriggerData *data)
 		.columns = data->tg_updatedcols,
 	};
 
+	dc_relation_find_parts(change.relation);
+
 	/*
 	 * Of several updates of one table in one statement the server fires only
 	 * the last one's statement trigger.
@@ -50,7 +52,7 @@ dc_change_of(const TriggerData *data)
 		change.columns == NULL ||
 		(TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) &&
 		 dc_writing_hides_columns()) ||
-		dc_relation_sets_columns(change.relation);
+		change.relation->parts_set_columns;
 	return change;
 }
 
@@ -94,6 +96,8 @@ dc_touch_table(const TriggerData *data)
 		if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 			dc_pending_add_tag(change.relation->roots[i].wide);
 	}
+	for (int i = 0; i < change.relation->n_other_roots; i++)
+		dc_pending_add_tag(change.relation->other_roots[i]);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		dc_pending_add_unversioned();
 }

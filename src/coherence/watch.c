@@ -15,12 +15,8 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -28,269 +24,18 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "coherence/relation.h"
 #include "coherence/slice.h"
 #include "coherence/watch.h"
+#include "coherence/watch_state.h"
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(dashboard_cache_watch);
 PG_FUNCTION_INFO_V1(dashboard_cache_unwatch);
 PG_FUNCTION_INFO_V1(dashboard_cache_is_watched);
-
-typedef struct DcWatchTrigger
-{
-	const char *name;
-	const char *events;
-	bool		for_row;
-	char		enabled;		/* as in pg_trigger.tgenabled */
-	const char *rows[2];		/* in WHEN; NULL unless it is for slices */
-} DcWatchTrigger;
-
-static const DcWatchTrigger watch_triggers[] = {
-	{"dashboard_cache_write", "INSERT OR UPDATE OR DELETE", false,
-	TRIGGER_FIRES_ON_ORIGIN, {NULL}},
-	{"dashboard_cache_truncate", "TRUNCATE", false,
-	TRIGGER_FIRES_ALWAYS, {NULL}},
-	{"dashboard_cache_replica", "INSERT OR UPDATE OR DELETE", true,
-	TRIGGER_FIRES_ON_REPLICA, {NULL}},
-	{"dashboard_cache_slice_insert", "INSERT", true,
-	TRIGGER_FIRES_ALWAYS, {"NEW"}},
-	{"dashboard_cache_slice_update", "UPDATE", true,
-	TRIGGER_FIRES_ALWAYS, {"OLD", "NEW"}},
-	{"dashboard_cache_slice_delete", "DELETE", true,
-	TRIGGER_FIRES_ALWAYS, {"OLD"}},
-};
-
-#define DC_WATCH_TRIGGERS lengthof(watch_triggers)
-
-/* What is there of them on a table. */
-typedef struct DcWatchState
-{
-	bool		present[DC_WATCH_TRIGGERS];
-	bool		enabled[DC_WATCH_TRIGGERS]; /* as they should be */
-	bool		is_clone[DC_WATCH_TRIGGERS];	/* comes from the parent */
-	List	   *slices[DC_WATCH_TRIGGERS];	/* the arguments: char * */
-} DcWatchState;
-
-/*
- * Looking: in the catalog alone, since nobody holds a lock on the parts.
- */
-
-static bool
-dc_is_touch(Oid function)
-{
-	const char *name = get_func_name(function);
-	const char *schema = get_namespace_name(get_func_namespace(function));
-
-	return name != NULL && schema != NULL && strcmp(name, "touch") == 0 &&
-		strcmp(schema, "dashboard_cache") == 0;
-}
-
-/* The arguments of a trigger: strings, one after the other. */
-static List *
-dc_trigger_arguments(Relation triggers, HeapTuple row)
-{
-	bool		isnull;
-	Datum		bytes = heap_getattr(row, Anum_pg_trigger_tgargs,
-									 RelationGetDescr(triggers), &isnull);
-	const char *p = VARDATA_ANY(DatumGetByteaPP(bytes));
-	List	   *arguments = NIL;
-
-	for (int i = 0; i < ((Form_pg_trigger) GETSTRUCT(row))->tgnargs; i++)
-	{
-		arguments = lappend(arguments, pstrdup(p));
-		p += strlen(p) + 1;
-	}
-	return arguments;
-}
-
-static void
-dc_watch_state_add(DcWatchState *state, Relation triggers, HeapTuple row)
-{
-	Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(row);
-
-	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
-	{
-		if (strcmp(NameStr(trigger->tgname), watch_triggers[i].name) != 0 ||
-			!dc_is_touch(trigger->tgfoid))
-			continue;
-		state->present[i] = true;
-		state->enabled[i] = trigger->tgenabled == watch_triggers[i].enabled ||
-			trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
-		state->is_clone[i] = OidIsValid(trigger->tgparentid);
-		state->slices[i] = dc_trigger_arguments(triggers, row);
-	}
-}
-
-static DcWatchState
-dc_watch_state(Oid relation)
-{
-	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
-	DcWatchState state;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	row;
-
-	memset(&state, 0, sizeof(state));
-	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(relation));
-	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL,
-							  1, &key);
-	while (HeapTupleIsValid(row = systable_getnext(scan)))
-		dc_watch_state_add(&state, triggers, row);
-	systable_endscan(scan);
-	table_close(triggers, AccessShareLock);
-	return state;
-}
-
-/* Is it to be watched, whatever has become of that? */
-static bool
-dc_watch_is_begun(const DcWatchState *state)
-{
-	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
-	{
-		if (state->present[i])
-			return true;
-	}
-	return false;
-}
-
-static bool
-dc_names_has(const List *names, const char *name)
-{
-	ListCell   *cell;
-
-	foreach(cell, names)
-	{
-		if (strcmp(lfirst(cell), name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* All slice columns that any of the triggers has. */
-static List *
-dc_watch_slices(const DcWatchState *state)
-{
-	List	   *slices = NIL;
-	ListCell   *cell;
-
-	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
-	{
-		foreach(cell, state->slices[i])
-		{
-			if (!dc_names_has(slices, lfirst(cell)))
-				slices = lappend(slices, lfirst(cell));
-		}
-	}
-	return slices;
-}
-
-/* Is a trigger as it should be, for these slices? */
-static bool
-dc_trigger_is_right(const DcWatchState *state, int i, const List *slices)
-{
-	ListCell   *cell;
-
-	if (watch_triggers[i].rows[0] == NULL)
-		return state->present[i] && state->enabled[i];
-	if (slices == NIL)
-		return true;
-	foreach(cell, slices)
-	{
-		if (!dc_names_has(state->slices[i], lfirst(cell)))
-			return false;
-	}
-	return state->enabled[i];
-}
-
-static bool
-dc_table_is_right(Oid relation, const List *slices)
-{
-	DcWatchState state = dc_watch_state(relation);
-
-	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
-	{
-		if (!dc_trigger_is_right(&state, i, slices))
-			return false;
-	}
-	return true;
-}
-
-/* The table and its parts, parts of parts, and so on, foreign ones apart. */
-static List *
-dc_watch_tables(Oid relation)
-{
-	List	   *all = find_all_inheritors(relation, NoLock, NULL);
-	List	   *tables = NIL;
-	ListCell   *cell;
-
-	foreach(cell, all)
-	{
-		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_FOREIGN_TABLE)
-			tables = lappend_oid(tables, lfirst_oid(cell));
-	}
-	return tables;
-}
-
-static bool
-dc_tables_are_right(Oid relation, const List *slices)
-{
-	ListCell   *cell;
-
-	foreach(cell, dc_watch_tables(relation))
-	{
-		if (!dc_table_is_right(lfirst_oid(cell), slices))
-			return false;
-	}
-	return true;
-}
-
-/* No part of the root is foreign, and all have what the root has. */
-static bool
-dc_root_is_right(Oid root)
-{
-	DcWatchState state = dc_watch_state(root);
-	List	   *all = find_all_inheritors(root, NoLock, NULL);
-
-	return list_length(all) == list_length(dc_watch_tables(root)) &&
-		dc_tables_are_right(root, dc_watch_slices(&state));
-}
-
-bool
-dc_watch_is_complete(Oid relation)
-{
-	ListCell   *cell;
-
-	/* REFRESH announces itself. */
-	if (get_rel_relkind(relation) == RELKIND_MATVIEW)
-		return true;
-	foreach(cell, dc_relation_roots(relation))
-	{
-		if (!dc_root_is_right(lfirst_oid(cell)))
-			return false;
-	}
-	return true;
-}
-
-bool
-dc_watch_has_slice(Oid relation, const char *column)
-{
-	DcWatchState state = dc_watch_state(relation);
-
-	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
-	{
-		if (watch_triggers[i].rows[0] != NULL &&
-			!(state.enabled[i] && dc_names_has(state.slices[i], column)))
-			return false;
-	}
-	return true;
-}
 
 /*
  * Creating and dropping.  SPI is connected.
@@ -386,7 +131,7 @@ dc_watch_table(Oid relation, const List *slices)
 
 	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
 	{
-		const DcWatchTrigger *trigger = &watch_triggers[i];
+		const DcWatchTrigger *trigger = &dc_watch_triggers[i];
 		StringInfoData command;
 
 		if (dc_trigger_is_right(&state, i, slices))
@@ -407,17 +152,15 @@ dc_watch_table(Oid relation, const List *slices)
 }
 
 /*
- * Who makes a table a part of another locks that against what we lock it
- * against, so after the lock no part is missed.
+ * Locks the table and its parts against writers, and against who would make
+ * another table a part of them; so after the locks no part is missed.
  */
-static void
-dc_watch_tables_with(Oid relation, const List *slices)
+static List *
+dc_lock_tables(Oid relation)
 {
-	List	   *done = NIL;
+	List	   *locked = NIL;
 	bool		found = true;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	while (found)
 	{
 		ListCell   *cell;
@@ -427,15 +170,25 @@ dc_watch_tables_with(Oid relation, const List *slices)
 		{
 			Oid			table = lfirst_oid(cell);
 
-			if (list_member_oid(done, table))
+			if (list_member_oid(locked, table))
 				continue;
 			found = true;
-			done = lappend_oid(done, table);
 			LockRelationOid(table, ShareRowExclusiveLock);
-			if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table)))
-				dc_watch_table(table, slices);
+			locked = lappend_oid(locked, table);
 		}
 	}
+	return dc_watch_tables(relation);
+}
+
+static void
+dc_watch_each(List *tables, const List *slices)
+{
+	ListCell   *cell;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	foreach(cell, tables)
+		dc_watch_table(lfirst_oid(cell), slices);
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 }
@@ -443,13 +196,14 @@ dc_watch_tables_with(Oid relation, const List *slices)
 void
 dc_watch(Oid relation, const char *slice)
 {
+	List	   *tables = dc_lock_tables(relation);
 	DcWatchState state = dc_watch_state(relation);
 	List	   *slices = dc_watch_slices(&state);
 
 	if (slice != NULL && !dc_names_has(slices, slice))
 		slices = lappend(slices, pstrdup(slice));
 	if (!dc_tables_are_right(relation, slices))
-		dc_watch_tables_with(relation, slices);
+		dc_watch_each(tables, slices);
 }
 
 /*
@@ -467,10 +221,10 @@ dc_watch_before_attach(Oid parent, Oid part)
 		elog(ERROR, "SPI_connect failed");
 	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
 	{
-		if (watch_triggers[i].for_row && of_parent.present[i] &&
+		if (dc_watch_triggers[i].for_row && of_parent.present[i] &&
 			state.present[i] && !state.is_clone[i])
 			dc_execute(psprintf("DROP TRIGGER %s ON %s",
-								watch_triggers[i].name, name));
+								dc_watch_triggers[i].name, name));
 	}
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
@@ -487,7 +241,7 @@ dc_watch_after_attach(Oid part)
 		List	   *slices = dc_watch_slices(&state);
 
 		if (dc_watch_is_begun(&state) && !dc_tables_are_right(part, slices))
-			dc_watch_tables_with(part, slices);
+			dc_watch_each(dc_lock_tables(part), slices);
 	}
 }
 
@@ -661,7 +415,7 @@ dc_unwatch_table(Oid relation)
 	{
 		if (state.present[i] && !state.is_clone[i])
 			dc_execute(psprintf("DROP TRIGGER %s ON %s",
-								watch_triggers[i].name, name));
+								dc_watch_triggers[i].name, name));
 	}
 }
 
@@ -689,7 +443,7 @@ dashboard_cache_unwatch(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 
 	dc_check_watchable(relation);
-	tables = dc_watch_tables(relation);
+	tables = dc_lock_tables(relation);
 	if (!dc_watch_is_begun_on_any(tables))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

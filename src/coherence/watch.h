@@ -22,16 +22,9 @@ extern DcRefusal *dc_watch_refusal(Oid relation);
 
 /*
  * Creates what is missing of the triggers on the table and its parts; with a
- * slice column, also those for its slices.  Takes locks that exclude writers,
- * unless nothing is missing.
+ * slice column, also those for its slices.  Takes locks that exclude writers.
  */
 extern void dc_watch(Oid relation, const char *slice);
-
-/* Is every write to the relation announced, or is it one that is not written? */
-extern bool dc_watch_is_complete(Oid relation);
-
-/* Are writes to the table announced by slices of the column? */
-extern bool dc_watch_has_slice(Oid relation, const char *column);
 
 /* Before and after a table becomes a part of another. */
 extern void dc_watch_before_attach(Oid parent, Oid part);

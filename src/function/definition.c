@@ -27,6 +27,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "coherence/ledger.h"
 #include "function/definition.h"
 #include "function/header.h"
 #include "function/layout.h"
@@ -388,18 +389,28 @@ dc_function_replace(DcFunction **place, HeapTuple row, Oid collation)
 	*place = dc_function_create(row, collation);
 }
 
+/*
+ * A plan that is kept knows nothing of a function that would fit better and has
+ * been created since, nor of a table that comes first in the search path.
+ */
 bool
 dc_function_renew_plan(DcFunction *function)
 {
-	if (likely(function->roles_generation == roles_generation))
+	uint64		definitions = 0;
+	bool		current = dc_shared == NULL ||
+	dc_definitions_are_current(&definitions);
+
+	if (likely(function->roles_generation == roles_generation &&
+			   function->definitions == definitions && current))
 		return true;
 	if (function->use_count > 1)
 		return false;
 	function->roles_generation = roles_generation;
+	function->definitions = current ? definitions : 0;
 	if (function->plan != NULL)
 		SPI_freeplan(function->plan);
 	function->plan = NULL;
-	return true;
+	return current;
 }
 
 DcFunction *

@@ -68,6 +68,7 @@ typedef struct DcFunction
 	SQLFunctionParseInfoPtr parse_info;
 	SPIPlanPtr	plan;			/* NULL until it has to run */
 	uint64		roles_generation;	/* for which it was made */
+	uint64		definitions;	/* and the last that changed some by then */
 	DcStats    *stats;			/* NULL when not preloaded */
 	uint64		reported;		/* a hash of what inspect.c has told last */
 } DcFunction;
@@ -81,8 +82,9 @@ extern void dc_definition_register(void);
 extern DcFunction *dc_function_of(FunctionCallInfo fcinfo);
 
 /*
- * By who keeps it and is about to run its query: plans anew if roles have
- * changed.  False if a call of it that is under way prevents that.
+ * By who keeps it and is about to run its query: takes in what definitions
+ * have changed, and plans anew if any have.  False if it may nevertheless run
+ * with older ones than its snapshot knows: its result is not to be kept.
  */
 extern bool dc_function_renew_plan(DcFunction *function);
 

@@ -23,6 +23,7 @@
 
 #include "coherence/dependency.h"
 #include "coherence/watch.h"
+#include "coherence/watch_state.h"
 #include "function/attempt.h"
 #include "function/compute.h"
 #include "function/definition.h"

@@ -27,7 +27,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "coherence/watch.h"
+#include "coherence/watch_state.h"
 #include "compat.h"
 #include "function/attempt.h"
 #include "function/compute.h"
@@ -45,13 +45,6 @@ PG_FUNCTION_INFO_V1(dashboard_cache_function_facts);
 /*
  * What a call has read.
  */
-
-static uint64
-dc_definitions_touched_by(void)
-{
-	return Max(dc_ledger_touched_by(dc_tag(DC_TAG_DATABASE, "", 0)),
-			   dc_ledger_touched_by(dc_tag(DC_TAG_CLUSTER, "", 0)));
-}
 
 static void
 dc_add_read_columns(DcReadsRow *row, const DcRelation *relation,
@@ -111,7 +104,7 @@ dc_inspect_report(DcFunction *function, const DcReading *reading)
 	model.database = MyDatabaseId;
 	model.function = function->oid;
 	model.source = function->source_hash[0];
-	model.definitions = dc_definitions_touched_by();
+	model.definitions = dc_definitions_last();
 	for (int i = 0; i < reading->n_reads && n < max; i++)
 		n += dc_rows_of_read(&model, &reading->reads[i], rows + n);
 

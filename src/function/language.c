@@ -21,11 +21,30 @@
 PG_FUNCTION_INFO_V1(dashboard_cache_call_handler);
 PG_FUNCTION_INFO_V1(dashboard_cache_validator);
 
+/* Deeper calls inside each other's queries are taken for endless. */
+#define DC_MAX_DEPTH 64
+
+static int	depth = 0;
+
+static void
+dc_check_depth(const DcFunction *function)
+{
+	if (depth >= DC_MAX_DEPTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_RECURSION),
+				 errmsg("cached function \"%s\" is called inside %d cached functions",
+						function->name, depth),
+				 errhint("Does it call itself without end?")));
+}
+
 Datum
 dashboard_cache_call_handler(PG_FUNCTION_ARGS)
 {
 	DcFunction *function = dc_function_of(fcinfo);
 	volatile Datum result = 0;
+
+	dc_check_depth(function);
+	depth++;
 
 	/* A definition that is in use is not freed when it is replaced. */
 	dc_function_keep(function);
@@ -35,6 +54,7 @@ dashboard_cache_call_handler(PG_FUNCTION_ARGS)
 	}
 	PG_FINALLY();
 	{
+		depth--;
 		dc_function_release(function);
 	}
 	PG_END_TRY();

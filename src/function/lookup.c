@@ -39,7 +39,11 @@ typedef struct DcCall
 	StringInfo	key;			/* NULL until it is needed */
 	TimestampTz now;
 	bool		is_current;		/* does it run with definitions of today? */
+	struct DcCall *outer;		/* inside whose query it is */
 } DcCall;
+
+/* The innermost call whose query runs. */
+static DcCall *running = NULL;
 
 static TimestampTz
 dc_expires_at(const DcFunction *function, TimestampTz now)
@@ -58,6 +62,8 @@ dc_keep_out(const DcCall *call, const DcResult *result,
 		return DC_REASON_OWN_ID;
 	if (reading->temporary)
 		return DC_REASON_TEMPORARY;
+	if (reading->unknown)
+		return DC_REASON_PARALLEL_WORKER;
 	if (reading->row_security && call->function->options.vary == NIL)
 		return DC_REASON_ROW_SECURITY;
 	if (reading->snapshot_moved || !call->is_current)
@@ -185,10 +191,29 @@ dc_fill(DcCall *call, const DcResult *result, const DcReading *reading)
 		dc_count_reason(call->function->stats, reason);
 }
 
+/* Its result would have to be known before it is. */
+static void
+dc_check_no_cycle(const DcCall *call)
+{
+	for (const DcCall *outer = running; outer != NULL; outer = outer->outer)
+	{
+		if (outer->identity.length == call->identity.length &&
+			memcmp(outer->identity.bytes, call->identity.bytes,
+				   call->identity.length) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_RECURSION),
+					 errmsg("cached function \"%s\" calls itself with the same arguments",
+							call->function->name)));
+	}
+}
+
 /* Runs the query in the call's reading, whatever becomes of it. */
 static void
 dc_compute_reading(DcCall *call, DcReading *reading, DcResult *result)
 {
+	dc_check_no_cycle(call);
+	call->outer = running;
+	running = call;
 	dc_reading_begin(reading, &call->reader);
 	PG_TRY();
 	{
@@ -201,11 +226,13 @@ dc_compute_reading(DcCall *call, DcReading *reading, DcResult *result)
 	}
 	PG_CATCH();
 	{
+		running = call->outer;
 		dc_reading_end(reading);
 		dc_count_reason(call->function->stats, DC_REASON_ERROR);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	running = call->outer;
 	dc_reading_end(reading);
 }
 
@@ -217,8 +244,7 @@ dc_miss(DcCall *call)
 	DcResult	result;
 
 	dc_count(call->function->stats, DC_MISSES);
-	call->is_current = dc_definitions_are_current();
-	call->is_current &= dc_function_renew_plan(call->function);
+	call->is_current = dc_function_renew_plan(call->function);
 	dc_compute_reading(call, &reading, &result);
 	dc_fill(call, &result, &reading);
 	dc_inspect_report(call->function, &reading);
@@ -329,6 +355,7 @@ dc_call(DcFunction *function, FunctionCallInfo fcinfo)
 	DcFound		found;
 
 	dc_reading_note_snapshot(snapshot);
+	dc_reading_note_unknown();
 	if (dc_reading_is_open())
 		dc_hand_over(&call);
 	if (reason == DC_REASON_NONE)

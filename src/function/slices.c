@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "nodes/makefuncs.h"
 #include "nodes/value.h"
 #include "utils/builtins.h"
@@ -100,11 +101,24 @@ dc_slice_check(const DcFunction *function, const DcSliceOption *slice)
 	Oid			type;
 	Oid			collation;
 
+	if (get_rel_relkind(table) != RELKIND_RELATION &&
+		get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("option \"slice\": \"%s\" is not a table",
+						NameListToString(slice->table)),
+				 errhint("Name the table that is read, and watched.")));
 	if (!dc_slice_column(slice, table, &type, &collation))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("option \"slice\": column \"%s\" of table \"%s\" does not exist",
 						slice->column, NameListToString(slice->table))));
+	if (!dc_slice_type_ok(type))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("option \"slice\": column \"%s\" of type %s cannot be a slice",
+						slice->column, format_type_be(type)),
+				 errdetail("The type has no equality that can be hashed.")));
 	if (!dc_slice_types_match(type, argument))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -121,6 +135,17 @@ dc_slices_check(const DcFunction *function)
 
 	foreach(cell, function->options.slices)
 		dc_slice_check(function, lfirst(cell));
+}
+
+/*
+ * Is what the call takes for equal, equal for the column too?  Not if the call
+ * has a collation of its own in which different bytes may be equal.
+ */
+static bool
+dc_collations_agree(Oid call, Oid column)
+{
+	return !OidIsValid(call) || !OidIsValid(column) || call == column ||
+		get_collation_isdeterministic(call);
 }
 
 DcSlice    *
@@ -143,7 +168,8 @@ dc_slices_of(const DcFunction *function, FunctionCallInfo fcinfo, int *n)
 		/* The column's type may have changed since the validator looked. */
 		if (argument.isnull ||
 			!dc_slice_column(slice, table, &type, &collation) ||
-			!dc_slice_types_match(type, argument_type))
+			!dc_slice_types_match(type, argument_type) ||
+			!dc_collations_agree(function->collation, collation))
 			continue;
 		slices[*n].relation = table;
 		slices[*n].column = slice->column;

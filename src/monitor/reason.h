@@ -15,7 +15,8 @@ typedef enum DcReason
 	DC_REASON_DISABLED,			/* dashboard_cache.enabled is off */
 	DC_REASON_STANDBY,			/* the snapshot is a standby's */
 	DC_REASON_SERIALIZABLE,		/* a hit would take no predicate locks */
-	DC_REASON_PARALLEL_WORKER,	/* it does not know its leader's writes */
+	DC_REASON_PARALLEL_WORKER,	/* it does not know its leader's writes, nor
+								 * the leader all that it does */
 	DC_REASON_OWN_WRITES,		/* this transaction's writes are in the way */
 
 	/* It was a miss, and the result was not kept. */

@@ -1,0 +1,298 @@
+/*
+ * watch_state.c
+ *		Which of watch()'s triggers are on a table.
+ *
+ * Looks into the catalogs alone, since nobody holds a lock on all parts of a
+ * table.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "coherence/relation.h"
+#include "coherence/watch_state.h"
+
+const DcWatchTrigger dc_watch_triggers[DC_WATCH_TRIGGERS] = {
+	{"dashboard_cache_write", "INSERT OR UPDATE OR DELETE", false,
+	TRIGGER_FIRES_ON_ORIGIN, {NULL}},
+	{"dashboard_cache_truncate", "TRUNCATE", false,
+	TRIGGER_FIRES_ALWAYS, {NULL}},
+	{"dashboard_cache_replica", "INSERT OR UPDATE OR DELETE", true,
+	TRIGGER_FIRES_ON_REPLICA, {NULL}},
+	{"dashboard_cache_slice_insert", "INSERT", true,
+	TRIGGER_FIRES_ALWAYS, {"NEW"}},
+	{"dashboard_cache_slice_update", "UPDATE", true,
+	TRIGGER_FIRES_ALWAYS, {"OLD", "NEW"}},
+	{"dashboard_cache_slice_delete", "DELETE", true,
+	TRIGGER_FIRES_ALWAYS, {"OLD"}},
+};
+
+bool
+dc_names_has(const List *names, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+dc_is_touch(Oid function)
+{
+	const char *name = get_func_name(function);
+	const char *schema = get_namespace_name(get_func_namespace(function));
+
+	return name != NULL && schema != NULL && strcmp(name, "touch") == 0 &&
+		strcmp(schema, "dashboard_cache") == 0;
+}
+
+/* The arguments of a trigger: strings, one after the other. */
+static List *
+dc_trigger_arguments(Relation triggers, HeapTuple row)
+{
+	bool		isnull;
+	Datum		bytes = heap_getattr(row, Anum_pg_trigger_tgargs,
+									 RelationGetDescr(triggers), &isnull);
+	const char *p = VARDATA_ANY(DatumGetByteaPP(bytes));
+	List	   *arguments = NIL;
+
+	for (int i = 0; i < ((Form_pg_trigger) GETSTRUCT(row))->tgnargs; i++)
+	{
+		arguments = lappend(arguments, pstrdup(p));
+		p += strlen(p) + 1;
+	}
+	return arguments;
+}
+
+/* The columns that the trigger's WHEN clause asks for, as they are named now. */
+static List *
+dc_trigger_columns(Form_pg_trigger trigger)
+{
+	Relation	depends = table_open(DependRelationId, AccessShareLock);
+	List	   *columns = NIL;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(TriggerRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(trigger->oid));
+	scan = systable_beginscan(depends, DependDependerIndexId, true, NULL, 2,
+							  keys);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(row);
+		char	   *name = NULL;
+
+		if (depend->refclassid == RelationRelationId &&
+			depend->refobjid == trigger->tgrelid && depend->refobjsubid > 0)
+			name = get_attname(trigger->tgrelid, depend->refobjsubid, true);
+		if (name != NULL)
+			columns = lappend(columns, name);
+	}
+	systable_endscan(scan);
+	table_close(depends, AccessShareLock);
+	return columns;
+}
+
+/* Those of the arguments that the WHEN clause asks for too. */
+static List *
+dc_trigger_slices(Relation triggers, HeapTuple row)
+{
+	List	   *columns;
+	List	   *slices = NIL;
+	ListCell   *cell;
+
+	if (((Form_pg_trigger) GETSTRUCT(row))->tgnargs == 0)
+		return NIL;
+	columns = dc_trigger_columns((Form_pg_trigger) GETSTRUCT(row));
+	foreach(cell, dc_trigger_arguments(triggers, row))
+	{
+		if (dc_names_has(columns, lfirst(cell)))
+			slices = lappend(slices, lfirst(cell));
+	}
+	return slices;
+}
+
+static void
+dc_watch_state_add(DcWatchState *state, Relation triggers, HeapTuple row)
+{
+	Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(row);
+
+	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
+	{
+		if (strcmp(NameStr(trigger->tgname), dc_watch_triggers[i].name) != 0 ||
+			!dc_is_touch(trigger->tgfoid))
+			continue;
+		state->present[i] = true;
+		state->enabled[i] = trigger->tgenabled == dc_watch_triggers[i].enabled ||
+			trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
+		state->is_clone[i] = OidIsValid(trigger->tgparentid);
+		state->slices[i] = dc_trigger_slices(triggers, row);
+	}
+}
+
+DcWatchState
+dc_watch_state(Oid relation)
+{
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	DcWatchState state;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	memset(&state, 0, sizeof(state));
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relation));
+	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL,
+							  1, &key);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+		dc_watch_state_add(&state, triggers, row);
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	return state;
+}
+
+bool
+dc_watch_is_begun(const DcWatchState *state)
+{
+	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
+	{
+		if (state->present[i])
+			return true;
+	}
+	return false;
+}
+
+List	   *
+dc_watch_slices(const DcWatchState *state)
+{
+	List	   *slices = NIL;
+	ListCell   *cell;
+
+	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
+	{
+		foreach(cell, state->slices[i])
+		{
+			if (!dc_names_has(slices, lfirst(cell)))
+				slices = lappend(slices, lfirst(cell));
+		}
+	}
+	return slices;
+}
+
+bool
+dc_trigger_is_right(const DcWatchState *state, int i, const List *slices)
+{
+	ListCell   *cell;
+
+	if (dc_watch_triggers[i].rows[0] == NULL)
+		return state->present[i] && state->enabled[i];
+	if (slices == NIL)
+		return true;
+	foreach(cell, slices)
+	{
+		if (!dc_names_has(state->slices[i], lfirst(cell)))
+			return false;
+	}
+	return state->enabled[i];
+}
+
+static bool
+dc_table_is_right(Oid relation, const List *slices)
+{
+	DcWatchState state = dc_watch_state(relation);
+
+	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
+	{
+		if (!dc_trigger_is_right(&state, i, slices))
+			return false;
+	}
+	return true;
+}
+
+List	   *
+dc_watch_tables(Oid relation)
+{
+	List	   *all = find_all_inheritors(relation, NoLock, NULL);
+	List	   *tables = NIL;
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_FOREIGN_TABLE)
+			tables = lappend_oid(tables, lfirst_oid(cell));
+	}
+	return tables;
+}
+
+bool
+dc_tables_are_right(Oid relation, const List *slices)
+{
+	ListCell   *cell;
+
+	foreach(cell, dc_watch_tables(relation))
+	{
+		if (!dc_table_is_right(lfirst_oid(cell), slices))
+			return false;
+	}
+	return true;
+}
+
+/* No part of the root is foreign, and all have what the root has. */
+static bool
+dc_root_is_right(Oid root)
+{
+	DcWatchState state = dc_watch_state(root);
+	List	   *all = find_all_inheritors(root, NoLock, NULL);
+
+	return list_length(all) == list_length(dc_watch_tables(root)) &&
+		dc_tables_are_right(root, dc_watch_slices(&state));
+}
+
+bool
+dc_watch_is_complete(Oid relation)
+{
+	ListCell   *cell;
+
+	/* REFRESH announces itself. */
+	if (get_rel_relkind(relation) == RELKIND_MATVIEW)
+		return true;
+	foreach(cell, dc_relation_roots(relation))
+	{
+		if (!dc_root_is_right(lfirst_oid(cell)))
+			return false;
+	}
+	return true;
+}
+
+bool
+dc_watch_has_slice(Oid relation, const char *column)
+{
+	DcWatchState state = dc_watch_state(relation);
+
+	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
+	{
+		if (dc_watch_triggers[i].rows[0] != NULL &&
+			!(state.enabled[i] && dc_names_has(state.slices[i], column)))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,55 @@
+/*
+ * watch_state.h
+ *		Which of watch()'s triggers are on a table.
+ */
+#ifndef DC_WATCH_STATE_H
+#define DC_WATCH_STATE_H
+
+#include "nodes/pg_list.h"
+
+typedef struct DcWatchTrigger
+{
+	const char *name;
+	const char *events;
+	bool		for_row;
+	char		enabled;		/* as in pg_trigger.tgenabled */
+	const char *rows[2];		/* in WHEN; NULL unless it is for slices */
+} DcWatchTrigger;
+
+#define DC_WATCH_TRIGGERS 6
+
+extern const DcWatchTrigger dc_watch_triggers[DC_WATCH_TRIGGERS];
+
+/* What is there of them on a table. */
+typedef struct DcWatchState
+{
+	bool		present[DC_WATCH_TRIGGERS];
+	bool		enabled[DC_WATCH_TRIGGERS]; /* as they should be */
+	bool		is_clone[DC_WATCH_TRIGGERS];	/* comes from the parent */
+	List	   *slices[DC_WATCH_TRIGGERS];	/* columns: char * */
+} DcWatchState;
+
+extern DcWatchState dc_watch_state(Oid relation);
+
+/* Is it to be watched, whatever has become of that? */
+extern bool dc_watch_is_begun(const DcWatchState *state);
+
+/* All slice columns that any of the triggers has. */
+extern List *dc_watch_slices(const DcWatchState *state);
+extern bool dc_names_has(const List *names, const char *name);
+
+/* Is a trigger as it should be, for these slices? */
+extern bool dc_trigger_is_right(const DcWatchState *state, int i,
+								const List *slices);
+
+/* The table and its parts, parts of parts, and so on, foreign ones apart. */
+extern List *dc_watch_tables(Oid relation);
+extern bool dc_tables_are_right(Oid relation, const List *slices);
+
+/* Is every write to the relation announced, or is it one that is not written? */
+extern bool dc_watch_is_complete(Oid relation);
+
+/* Are writes to the table announced by slices of the column? */
+extern bool dc_watch_has_slice(Oid relation, const char *column);
+
+#endif							/* DC_WATCH_STATE_H */
