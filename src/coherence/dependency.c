@@ -294,13 +294,16 @@ dc_note_relation_for_leader(DcNote *note, Oid relation)
 static void
 dc_note_relations_for_leader(DcNote *note, PlannedStmt *plan)
 {
+	Bitmapset  *parts = dc_parts_in_plan(plan);
+	int			i = 0;
 	ListCell   *cell;
 
 	foreach(cell, plan->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
 
-		if (rte->rtekind != RTE_RELATION)
+		i++;
+		if (rte->rtekind != RTE_RELATION || bms_is_member(i, parts))
 			continue;
 		if (dc_reads_secured(plan, rte))
 			pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_ROW_SECURITY);
@@ -308,6 +311,7 @@ dc_note_relations_for_leader(DcNote *note, PlannedStmt *plan)
 			pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_TEMPORARY);
 		dc_note_relation_for_leader(note, rte->relid);
 	}
+	bms_free(parts);
 }
 
 /*
