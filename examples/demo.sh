@@ -72,7 +72,10 @@ helpdesk()
 	echo
 	echo "  What makes the cache (see helpdesk/3_cache.sql):"
 	echo "    SELECT dashboard_cache.cache('dashboard_stats(int, date)', ...)"
-	echo "    CREATE TRIGGER ... dashboard_cache.invalidate('dashboard:*')"
+	echo "  It reads, and so has put triggers on:"
+	sql -d helpdesk -F ' ' -c "
+		SELECT '    ' || relation, array_to_string(columns, ', ')
+		FROM dashboard_cache.dependencies ORDER BY relation::text"
 	echo
 	printf '  %-43s %11s  %s\n' 'What its users meet:' 'time' 'open issues'
 	sql -d helpdesk -f "$here/helpdesk/4_tour.sql" | as_table ||

@@ -282,9 +282,10 @@ CREATE FUNCTION dashboard_cache.check(
 	OUT relation regclass,
 	OUT problem text,
 	OUT hint text)
-RETURNS SETOF record LANGUAGE sql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog
-AS $$
+RETURNS SETOF record LANGUAGE sql VOLATILE PARALLEL UNSAFE SET jit = off
+BEGIN ATOMIC
+-- Names mean what they mean here; only function_facts() uses the caller's
+-- search_path, as the queries of cached functions do.
 WITH RECURSIVE cached AS MATERIALIZED (
 	SELECT p.oid::regprocedure AS function, f.*
 	FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'cached',
@@ -357,8 +358,9 @@ WITH RECURSIVE cached AS MATERIALIZED (
 		'What it returns can change without a write. Declare it STABLE if it is.'
 	FROM cached, unnest(cached.volatile_functions) v
 	UNION
-	SELECT cached.function, NULL, 'its query fails: ' || cached.error, 'Replace the function.'
-	FROM cached WHERE cached.error IS NOT NULL
+	SELECT cached.function, NULL, 'its query fails: ' || cached.error, 'Replace the function, or set the search_path that it is meant for.'
+	FROM cached
+	WHERE cached.error IS NOT NULL AND cached.function NOT IN (SELECT d.function FROM dependency d)
 	UNION
 	SELECT cached.function, NULL, 'what it reads is not known', 'Call it once.'
 	FROM cached
@@ -374,8 +376,8 @@ WHERE cached.ttl IS NULL AND EXISTS (
 		OR hole.function IS NULL AND hole.relation IN (
 			SELECT part.relid FROM part JOIN dependency d ON d.relation = part.root
 			WHERE d.function = cached.function))
-ORDER BY 1, 2, 3
-$$;
+ORDER BY 1, 2, 3;
+END;
 COMMENT ON FUNCTION dashboard_cache.check() IS
 	'A row for each hole through which a write could go unseen, and what to do about it. No rows: what the cached functions of this database return is what their queries would. relation: the table that is meant, if any.';
 

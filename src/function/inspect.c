@@ -21,6 +21,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -241,7 +242,8 @@ dc_put_dependency(ReturnSetInfo *result, const DcReadsRow *row,
 		ObjectIdGetDatum(row->relation),
 		0,
 		slice == NULL ? (Datum) 0 : CStringGetTextDatum(slice->text),
-		BoolGetDatum(dc_watch_is_complete(row->relation)),
+		BoolGetDatum(OidIsValid(row->relation) &&
+					 dc_watch_is_complete(row->relation)),
 		TimestampTzGetDatum(last),
 		BoolGetDatum(slice != NULL &&
 					 dc_watch_has_slice(row->relation, slice->column)),
@@ -363,13 +365,34 @@ typedef struct DcAnalysis
 	DcVolatiles volatiles;
 } DcAnalysis;
 
+/* As they are in a call; the end of the subtransaction undoes it. */
+static void
+dc_apply_settings_of(Oid function)
+{
+	HeapTuple	row = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		isnull = true;
+	Datum		settings = 0;
+
+	if (!HeapTupleIsValid(row))
+		return;
+	settings = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proconfig, &isnull);
+	if (!isnull)
+		ProcessGUCArray(DatumGetArrayTypePCopy(settings),
+						superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+						GUC_ACTION_SAVE);
+	ReleaseSysCache(row);
+}
+
 /* The volatile functions that the query calls, also through views. */
 static void
 dc_find_volatile_functions(void *arg)
 {
 	DcAnalysis *analysis = arg;
-	Query	   *query = dc_analyze(analysis->function);
+	Query	   *query;
 	ListCell   *cell;
+
+	dc_apply_settings_of(analysis->function->oid);
+	query = dc_analyze(analysis->function);
 
 	AcquireRewriteLocks(query, true, false);
 	foreach(cell, QueryRewrite(query))
