@@ -251,48 +251,60 @@ dc_invalidate_reach(DcReach reach, Node *statement)
 }
 
 /*
- * Tables that become parts of others.
+ * Triggers and parts of tables that are watched.
  */
 
-/* The part that the command of an ALTER TABLE makes of a table, or NULL. */
-static const RangeVar *
-dc_attached_by(const AlterTableStmt *statement, const AlterTableCmd *command)
-{
-	if (command->subtype == AT_AttachPartition)
-		return castNode(PartitionCmd, command->def)->name;
-	if (command->subtype == AT_AddInherit)
-		return statement->relation;
-	return NULL;
-}
-
 static void
-dc_before_attach(const AlterTableStmt *statement)
+dc_before_alter_table(const AlterTableStmt *statement)
 {
 	ListCell   *cell;
 
 	foreach(cell, statement->cmds)
 	{
 		const AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
-		const RangeVar *part = dc_attached_by(statement, command);
 		Oid			parent;
-		Oid			child;
+		Oid			part;
 
 		if (command->subtype != AT_AttachPartition)
 			continue;
 		parent = RangeVarGetRelid(statement->relation, NoLock, true);
-		child = RangeVarGetRelid(part, NoLock, true);
-		if (OidIsValid(parent) && OidIsValid(child) && dc_owns_relation(child))
-			dc_watch_before_attach(parent, child);
+		part = RangeVarGetRelid(castNode(PartitionCmd, command->def)->name,
+								NoLock, true);
+		if (OidIsValid(parent) && OidIsValid(part) && dc_owns_relation(part))
+			dc_watch_before_attach(parent, part);
+	}
+}
+
+/* Whose triggers may have to be put right after the command, or NULL. */
+static const RangeVar *
+dc_table_to_repair(const AlterTableStmt *statement,
+				   const AlterTableCmd *command)
+{
+	switch (command->subtype)
+	{
+			/* A partition loses its row triggers when it is detached. */
+		case AT_AttachPartition:
+		case AT_DetachPartition:
+			return castNode(PartitionCmd, command->def)->name;
+
+		case AT_AddInherit:
+
+			/* Those that are to fire always, or for replicas, do not now. */
+		case AT_EnableTrigAll:
+		case AT_EnableTrigUser:
+			return statement->relation;
+		default:
+			return NULL;
 	}
 }
 
 static void
-dc_after_attach(const RangeVar *part)
+dc_repair(const RangeVar *table)
 {
-	Oid			oid = RangeVarGetRelid(part, NoLock, true);
+	Oid			oid = RangeVarGetRelid(table, NoLock, true);
 
-	if (OidIsValid(oid))
-		dc_watch_after_attach(oid);
+	if (OidIsValid(oid) && dc_owns_relation(oid))
+		dc_watch_repair(oid);
 }
 
 static void
@@ -302,10 +314,10 @@ dc_after_alter_table(const AlterTableStmt *statement)
 
 	foreach(cell, statement->cmds)
 	{
-		const RangeVar *part = dc_attached_by(statement, lfirst(cell));
+		const RangeVar *table = dc_table_to_repair(statement, lfirst(cell));
 
-		if (part != NULL)
-			dc_after_attach(part);
+		if (table != NULL)
+			dc_repair(table);
 	}
 }
 
@@ -313,7 +325,7 @@ static void
 dc_before(Node *statement)
 {
 	if (IsA(statement, AlterTableStmt))
-		dc_before_attach((AlterTableStmt *) statement);
+		dc_before_alter_table((AlterTableStmt *) statement);
 }
 
 static void
@@ -323,7 +335,7 @@ dc_after(Node *statement)
 		dc_after_alter_table((AlterTableStmt *) statement);
 	else if (IsA(statement, CreateStmt) &&
 			 ((CreateStmt *) statement)->inhRelations != NIL)
-		dc_after_attach(((CreateStmt *) statement)->relation);
+		dc_repair(((CreateStmt *) statement)->relation);
 }
 
 /*

@@ -231,17 +231,17 @@ dc_watch_before_attach(Oid parent, Oid part)
 }
 
 void
-dc_watch_after_attach(Oid part)
+dc_watch_repair(Oid table)
 {
 	ListCell   *cell;
 
-	foreach(cell, dc_relation_roots(part))
+	foreach(cell, dc_relation_roots(table))
 	{
 		DcWatchState state = dc_watch_state(lfirst_oid(cell));
 		List	   *slices = dc_watch_slices(&state);
 
-		if (dc_watch_is_begun(&state) && !dc_tables_are_right(part, slices))
-			dc_watch_each(dc_lock_tables(part), slices);
+		if (dc_watch_is_begun(&state) && !dc_tables_are_right(table, slices))
+			dc_watch_each(dc_lock_tables(table), slices);
 	}
 }
 

@@ -26,8 +26,13 @@ extern DcRefusal *dc_watch_refusal(Oid relation);
  */
 extern void dc_watch(Oid relation, const char *slice);
 
-/* Before and after a table becomes a part of another. */
+/* Before a table becomes a partition of another. */
 extern void dc_watch_before_attach(Oid parent, Oid part);
-extern void dc_watch_after_attach(Oid part);
+
+/*
+ * After a table's triggers or ancestors have changed: puts its triggers, and
+ * those of its parts, right again if it, or an ancestor, is to be watched.
+ */
+extern void dc_watch_repair(Oid table);
 
 #endif							/* DC_WATCH_H */

@@ -112,18 +112,23 @@ dc_trigger_columns(Form_pg_trigger trigger)
 	return columns;
 }
 
-/* Those of the arguments that the WHEN clause asks for too. */
+/*
+ * Those of the arguments that the WHEN clause asks for too; of a clone, all,
+ * since only the parent's clause is noted in the catalog.
+ */
 static List *
 dc_trigger_slices(Relation triggers, HeapTuple row)
 {
+	Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(row);
+	List	   *arguments = dc_trigger_arguments(triggers, row);
 	List	   *columns;
 	List	   *slices = NIL;
 	ListCell   *cell;
 
-	if (((Form_pg_trigger) GETSTRUCT(row))->tgnargs == 0)
-		return NIL;
-	columns = dc_trigger_columns((Form_pg_trigger) GETSTRUCT(row));
-	foreach(cell, dc_trigger_arguments(triggers, row))
+	if (arguments == NIL || OidIsValid(trigger->tgparentid))
+		return arguments;
+	columns = dc_trigger_columns(trigger);
+	foreach(cell, arguments)
 	{
 		if (dc_names_has(columns, lfirst(cell)))
 			slices = lappend(slices, lfirst(cell));

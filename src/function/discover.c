@@ -198,8 +198,10 @@ dc_discover(DcDiscovery *discovery)
 static void
 dc_append_unwatched(StringInfo list, Oid relation, const char *reason)
 {
+	char	   *schema = get_namespace_name_or_temp(get_rel_namespace(relation));
+
 	appendStringInfo(list, "%s%s (%s)", list->len == 0 ? "" : ", ",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+					 quote_qualified_identifier(schema,
 												get_rel_name(relation)),
 					 reason);
 }
