@@ -95,13 +95,19 @@ CREATE FUNCTION dashboard_cache.touch() RETURNS trigger
 AS 'MODULE_PATHNAME', 'dashboard_cache_touch'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dashboard_cache.touch() IS
-	'Trigger function of the triggers that watch() creates: invalidates, when the transaction commits, what has read what the statement changed. With arguments, in a row trigger: the names of slice columns, whose values in OLD and NEW say which slices it changed. Raises an error unless it is an AFTER trigger that is not deferrable.';
+	'Trigger function of the triggers that watch() creates: invalidates, when the transaction commits, what has read what the statement changed. Arguments: the names of the slice columns, in the order in which note_row() and note_update() note their values. Raises an error unless it is an AFTER trigger that is not deferrable.';
 
-CREATE FUNCTION dashboard_cache.first_of_slice(value "any") RETURNS boolean
-AS 'MODULE_PATHNAME', 'dashboard_cache_first_of_slice'
+CREATE FUNCTION dashboard_cache.note_row(VARIADIC slices "any") RETURNS boolean
+AS 'MODULE_PATHNAME', 'dashboard_cache_note_row'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION dashboard_cache.first_of_slice("any") IS
-	'In the WHEN clause of watch()''s row triggers: is this the first row with this value that the statement writes? False for NULL, and beyond max_slices_per_statement values. Raises an error for a type without a hash function.';
+COMMENT ON FUNCTION dashboard_cache.note_row("any") IS
+	'In the WHEN clause of watch()''s triggers: notes, for touch(), the values of the slice columns of a row that is written. Always false. Raises an error for a type without a hash function.';
+
+CREATE FUNCTION dashboard_cache.note_update(VARIADIC slices "any") RETURNS boolean
+AS 'MODULE_PATHNAME', 'dashboard_cache_note_update'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dashboard_cache.note_update("any") IS
+	'The same for an update: of each slice column the old and the new value.';
 
 CREATE FUNCTION dashboard_cache.watch(relation regclass, slice name DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'dashboard_cache_watch'
@@ -300,17 +306,16 @@ WITH RECURSIVE cached AS MATERIALIZED (
 		AND t.tgname LIKE 'dashboard\_cache\_%'
 ), watched AS (
 	-- tables that are to be watched, and what is to be there
-	SELECT DISTINCT t.tgrelid AS root, w.name, w.enabled, w.arguments
+	SELECT DISTINCT t.tgrelid AS root, w.name, w.enabled
 	FROM touching t, LATERAL (
-		VALUES ('dashboard_cache_write'::name, '{O,A}'::"char"[], NULL::bytea),
-			('dashboard_cache_truncate', '{A}', NULL),
-			('dashboard_cache_replica', '{R,A}', NULL)
+		VALUES ('dashboard_cache_write'::name, '{O,A}'::"char"[]),
+			('dashboard_cache_truncate', '{A}'),
+			('dashboard_cache_replica', '{R,A}')
 		UNION ALL
-		SELECT n, '{A}', s.tgargs
-		FROM touching s,
-			unnest('{dashboard_cache_slice_insert,dashboard_cache_slice_update,dashboard_cache_slice_delete}'::name[]) n
-		WHERE s.tgrelid = t.tgrelid AND s.tgargs <> ''
-	) AS w (name, enabled, arguments)
+		SELECT n, '{O,A}'
+		FROM unnest('{dashboard_cache_slice_insert,dashboard_cache_slice_update,dashboard_cache_slice_delete}'::name[]) n
+		WHERE EXISTS (SELECT FROM touching s WHERE s.tgrelid = t.tgrelid AND s.tgargs <> '')
+	) AS w (name, enabled)
 	WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = t.tgrelid)
 ), part AS (
 	SELECT root, root AS relid FROM watched
@@ -326,7 +331,6 @@ WITH RECURSIVE cached AS MATERIALIZED (
 			ELSE format('SELECT dashboard_cache.watch(%L)', w.root::regclass) END AS hint
 	FROM watched w JOIN part USING (root) JOIN pg_class c ON c.oid = part.relid
 		LEFT JOIN touching t ON t.tgrelid = c.oid AND t.tgname = w.name
-			AND (w.arguments IS NULL OR t.tgargs = w.arguments)
 	WHERE t.tgrelid IS NULL OR t.tgenabled <> ALL (w.enabled)
 	UNION
 	SELECT NULL, c.oid::regclass, 'subscription ' || s.subname || ' writes to it, and trigger dashboard_cache_replica does not fire',

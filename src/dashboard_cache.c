@@ -14,6 +14,7 @@
 #include "coherence/dependency.h"
 #include "coherence/pending.h"
 #include "coherence/relation.h"
+#include "coherence/slice.h"
 #include "coherence/writing.h"
 #include "function/definition.h"
 #include "settings.h"
@@ -37,6 +38,7 @@ _PG_init(void)
 	dc_shmem_register();
 	dc_pending_register();
 	dc_dependency_register();
+	dc_slice_register();
 	dc_writing_register();
 	dc_ddl_register();
 	dc_worker_register();

@@ -336,12 +336,11 @@ dc_settings_define(void)
 							GUC_UNIT_KB,
 							dc_check_shared_memory_size, NULL, NULL);
 
-	/* The same for a whole statement: see coherence/slice.c. */
 	DefineCustomIntVariable("dashboard_cache.max_slices_per_statement",
 							"A statement that writes to more slices of a table touches all of them.",
 							NULL,
 							&dc_max_slices_per_statement, 1000, 1, 1000000,
-							PGC_SIGHUP, 0, NULL, NULL, NULL);
+							PGC_USERSET, 0, NULL, NULL, NULL);
 
 	dc_settings_define_redis();
 	MarkGUCPrefixReserved("dashboard_cache");

@@ -333,6 +333,10 @@ dc_after(Node *statement)
 {
 	if (IsA(statement, AlterTableStmt))
 		dc_after_alter_table((AlterTableStmt *) statement);
+	else if (IsA(statement, RenameStmt) &&
+			 ((RenameStmt *) statement)->renameType == OBJECT_COLUMN &&
+			 ((RenameStmt *) statement)->relation != NULL)
+		dc_repair(((RenameStmt *) statement)->relation);	/* of a slice */
 	else if (IsA(statement, CreateStmt) &&
 			 ((CreateStmt *) statement)->inhRelations != NIL)
 		dc_repair(((CreateStmt *) statement)->relation);

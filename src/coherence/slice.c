@@ -8,14 +8,19 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/primnodes.h"
+#include "utils/memutils.h"
 #include "utils/typcache.h"
 
 #include "coherence/slice.h"
 #include "settings.h"
 
-PG_FUNCTION_INFO_V1(dashboard_cache_first_of_slice);
+PG_FUNCTION_INFO_V1(dashboard_cache_note_row);
+PG_FUNCTION_INFO_V1(dashboard_cache_note_update);
 
 #define SH_PREFIX dc_hashes
 #define SH_ELEMENT_TYPE DcHashElement
@@ -35,14 +40,25 @@ typedef struct DcHashElement
 
 #include "lib/simplehash.h"
 
-/* What first_of_slice() remembers, in fn_extra: for one statement. */
-typedef struct DcSeen
+/* An argument of a WHEN clause's function. */
+typedef struct DcSliceArgument
 {
 	TypeCacheEntry *type;
-	bool		any;			/* is the next one set? */
+	Oid			collation;
+	bool		has_last;
 	Datum		last;			/* of a type that is passed by value */
-	DcSliceSet	slices;
+} DcSliceArgument;
+
+/* What such a function remembers, in fn_extra: for one statement. */
+typedef struct DcSeen
+{
+	DcSliceArgument *arguments;
+	DcSliceSet *slices;			/* for each slice column */
 } DcSeen;
+
+static DcSliceNote *notes = NULL;
+static int	n_notes = 0;
+static int	max_notes = 0;
 
 void
 dc_slice_set_init(DcSliceSet *set, MemoryContext context)
@@ -57,7 +73,7 @@ dc_slice_set_add(DcSliceSet *set, uint64 value)
 	bool		found;
 
 	dc_hashes_insert(set->values, value, &found);
-	set->too_many = set->values->members > dc_max_slices_per_statement;
+	set->too_many = set->values->members > (uint32) dc_max_slices_per_statement;
 	return !found;
 }
 
@@ -96,51 +112,148 @@ dc_slice_hash(Datum value, Oid type, Oid collation)
 	return dc_hash_with(dc_hashable_type(type), value, collation);
 }
 
-static DcSeen *
-dc_seen_begin(FmgrInfo *flinfo)
-{
-	Oid			type = get_fn_expr_argtype(flinfo, 0);
-	DcSeen	   *seen;
+/*
+ * Notes.
+ */
 
-	if (!OidIsValid(type) || !dc_slice_type_ok(type))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("dashboard_cache.first_of_slice() needs a value of a type with a hash function"),
-				 errhint("Call dashboard_cache.watch(), which creates the triggers.")));
-	seen = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(DcSeen));
-	seen->type = dc_hashable_type(type);
-	dc_slice_set_init(&seen->slices, flinfo->fn_mcxt);
+int
+dc_slice_notes(const DcSliceNote **all)
+{
+	*all = notes;
+	return n_notes;
+}
+
+void
+dc_slice_forget_notes(int first)
+{
+	n_notes = Min(n_notes, first);
+}
+
+static void
+dc_note(DcSliceNote note)
+{
+	if (notes == NULL)
+	{
+		notes = MemoryContextAlloc(TopTransactionContext,
+								   64 * sizeof(DcSliceNote));
+		max_notes = 64;
+	}
+	else if (n_notes == max_notes)
+	{
+		notes = repalloc(notes, 2 * max_notes * sizeof(DcSliceNote));
+		max_notes *= 2;
+	}
+	notes[n_notes++] = note;
+}
+
+static void
+dc_slice_xact_callback(XactEvent event, void *arg)
+{
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_PREPARE &&
+		event != XACT_EVENT_ABORT)
+		return;
+	notes = NULL;
+	n_notes = max_notes = 0;
+}
+
+void
+dc_slice_register(void)
+{
+	RegisterXactCallback(dc_slice_xact_callback, NULL);
+}
+
+/*
+ * The functions that stand in the WHEN clauses of row triggers, which the
+ * server asks before it queues a row for the trigger.  They note the row's
+ * slices for the statement trigger, which knows the columns that were set, and
+ * let no row through.  So of a million rows none is queued, and as many are
+ * noted as there are slices.  What a function remembers lives as long as the
+ * clause, compiled for one statement, table and trigger.
+ */
+
+static Oid
+dc_argument_collation(FmgrInfo *flinfo, int i)
+{
+	FuncExpr   *call = castNode(FuncExpr, flinfo->fn_expr);
+
+	return exprCollation(list_nth(call->args, i));
+}
+
+static DcSeen *
+dc_seen_begin(FunctionCallInfo fcinfo, int per_column)
+{
+	FmgrInfo   *flinfo = fcinfo->flinfo;
+	int			n = PG_NARGS();
+	DcSeen	   *seen = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(DcSeen));
+
+	seen->arguments = MemoryContextAllocZero(flinfo->fn_mcxt,
+											 n * sizeof(DcSliceArgument));
+	seen->slices = MemoryContextAlloc(flinfo->fn_mcxt,
+									  n * sizeof(DcSliceSet));
+	for (int i = 0; i < n; i++)
+	{
+		Oid			type = get_fn_expr_argtype(flinfo, i);
+
+		if (!OidIsValid(type) || !dc_slice_type_ok(type))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("slices need values of a type with a hash function"),
+					 errhint("Call dashboard_cache.watch(), which creates the triggers.")));
+		seen->arguments[i].type = dc_hashable_type(type);
+		seen->arguments[i].collation = dc_argument_collation(flinfo, i);
+		if (i % per_column == 0)
+			dc_slice_set_init(&seen->slices[i / per_column], flinfo->fn_mcxt);
+	}
 	flinfo->fn_extra = seen;
 	return seen;
 }
 
-/*
- * dashboard_cache.first_of_slice(value "any"): is it the first row of its
- * slice that the statement writes?
- *
- * It stands in the WHEN clause of a row trigger, which the server asks before
- * it queues the row for the trigger.  So of a million rows as many are queued
- * as there are slices; and beyond a set number, for which the trigger gives up
- * too and takes them for all slices, none.  What it remembers lives as long as
- * the clause, compiled for one statement, table and trigger.
- */
-Datum
-dashboard_cache_first_of_slice(PG_FUNCTION_ARGS)
+static void
+dc_note_value(DcSliceArgument *argument, Datum value, int position,
+			  DcSliceSet *slices)
+{
+	DcSliceNote note = {.position = position};
+
+	if (argument->has_last && value == argument->last)
+		return;
+	argument->has_last = argument->type->typbyval;
+	argument->last = value;
+	note.value = dc_hash_with(argument->type, value, argument->collation);
+	if (!dc_slice_set_add(slices, note.value))
+		return;
+	note.too_many = slices->too_many;
+	dc_note(note);
+}
+
+static Datum
+dc_note_slices(FunctionCallInfo fcinfo, int per_column)
 {
 	DcSeen	   *seen = fcinfo->flinfo->fn_extra;
-	Datum		value;
 
-	/* No entry has a slice of those: see function/slices.c. */
-	if (PG_ARGISNULL(0))
-		PG_RETURN_BOOL(false);
 	if (unlikely(seen == NULL))
-		seen = dc_seen_begin(fcinfo->flinfo);
-	value = PG_GETARG_DATUM(0);
-	if (seen->slices.too_many || (seen->any && value == seen->last))
-		PG_RETURN_BOOL(false);
-	seen->any = seen->type->typbyval;
-	seen->last = value;
+		seen = dc_seen_begin(fcinfo, per_column);
+	for (int i = 0; i < PG_NARGS(); i++)
+	{
+		int			position = i / per_column;
 
-	value = dc_hash_with(seen->type, value, PG_GET_COLLATION());
-	PG_RETURN_BOOL(dc_slice_set_add(&seen->slices, value));
+		/* No entry is of NULL's slice: see function/slices.c. */
+		if (!PG_ARGISNULL(i) && !seen->slices[position].too_many)
+			dc_note_value(&seen->arguments[i], PG_GETARG_DATUM(i), position,
+						  &seen->slices[position]);
+	}
+	PG_RETURN_BOOL(false);
+}
+
+/* dashboard_cache.note_row(VARIADIC "any"): a value for each slice column */
+Datum
+dashboard_cache_note_row(PG_FUNCTION_ARGS)
+{
+	return dc_note_slices(fcinfo, 1);
+}
+
+/* dashboard_cache.note_update(VARIADIC "any"): the old and the new value */
+Datum
+dashboard_cache_note_update(PG_FUNCTION_ARGS)
+{
+	return dc_note_slices(fcinfo, 2);
 }

@@ -26,4 +26,21 @@ extern void dc_slice_set_init(DcSliceSet *set, MemoryContext context);
 /* Returns whether it was not there. */
 extern bool dc_slice_set_add(DcSliceSet *set, uint64 value);
 
+/* A row with this value was written, or so many that they are not told. */
+typedef struct DcSliceNote
+{
+	int			position;		/* among the table's slice columns, from 0 on */
+	bool		too_many;
+	uint64		value;
+} DcSliceNote;
+
+/*
+ * What has been noted in this transaction and is not forgotten.  A statement
+ * remembers how many notes there were when it began.
+ */
+extern int	dc_slice_notes(const DcSliceNote **notes);
+extern void dc_slice_forget_notes(int first);
+
+extern void dc_slice_register(void);
+
 #endif							/* DC_SLICE_H */

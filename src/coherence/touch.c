@@ -6,9 +6,11 @@
  * A statement trigger knows which columns an UPDATE has set, so entries that
  * have read others stay valid.  A row trigger stands in for it where no
  * statement triggers fire, in logical replication's apply and for sessions
- * that replicate by themselves.  Row triggers with the names of slice columns
- * as arguments announce the slices of the rows, the old ones and the new ones;
- * their WHEN clause lets through the first row of each slice only (slice.c).
+ * that replicate by themselves.
+ *
+ * The arguments are the names of slice columns.  A statement trigger announces
+ * the slices that the WHEN clauses of other triggers have noted (slice.c), a
+ * row trigger those of its row, the old one and the new one.
  */
 #include "postgres.h"
 
@@ -22,6 +24,7 @@
 #include "coherence/relation.h"
 #include "coherence/slice.h"
 #include "coherence/writing.h"
+#include "settings.h"
 
 PG_FUNCTION_INFO_V1(dashboard_cache_touch);
 
@@ -85,21 +88,13 @@ dc_touch_tag(DcTag tag, void *arg)
 }
 
 static void
-dc_touch_table(const TriggerData *data)
+dc_touch_table(const DcChange *change)
 {
-	DcChange	change = dc_change_of(data);
-
-	for (int i = 0; i < change.relation->n_roots; i++)
-	{
-		dc_change_tags(&change, &change.relation->roots[i], dc_touch_tag,
+	for (int i = 0; i < change->relation->n_roots; i++)
+		dc_change_tags(change, &change->relation->roots[i], dc_touch_tag,
 					   NULL);
-		if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
-			dc_pending_add_tag(change.relation->roots[i].wide);
-	}
-	for (int i = 0; i < change.relation->n_other_roots; i++)
-		dc_pending_add_tag(change.relation->other_roots[i]);
-	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
-		dc_pending_add_unversioned();
+	for (int i = 0; i < change->relation->n_other_roots; i++)
+		dc_pending_add_tag(change->relation->other_roots[i]);
 }
 
 /*
@@ -121,28 +116,10 @@ dc_touch_tag_of_slice(DcTag tag, void *arg)
 }
 
 static void
-dc_touch_all_slices(const DcRelation *relation)
+dc_touch_slice(const DcChange *change, int column, uint64 value)
 {
-	for (int i = 0; i < relation->n_roots; i++)
-		dc_pending_add_tag(relation->roots[i].wide);
-}
+	DcSliceTouch slice = {.value = value};
 
-static void
-dc_touch_slice_of(const DcChange *change, Relation table, int column,
-				  HeapTuple row, DcSliceSet *seen)
-{
-	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(table),
-												column - 1);
-	DcSliceTouch slice;
-	bool		isnull;
-	Datum		value;
-
-	value = heap_getattr(row, column, RelationGetDescr(table), &isnull);
-	if (isnull)
-		return;
-	slice.value = dc_slice_hash(value, attribute->atttypid,
-								attribute->attcollation);
-	(void) dc_slice_set_add(seen, slice.value);
 	for (int i = 0; i < change->relation->n_roots; i++)
 	{
 		const DcRoot *root = &change->relation->roots[i];
@@ -152,57 +129,108 @@ dc_touch_slice_of(const DcChange *change, Relation table, int column,
 	}
 }
 
-/* What a trigger keeps in fn_extra, for a statement: by argument. */
-static DcSliceSet *
-dc_slices_seen(FmgrInfo *flinfo, int n)
+static void
+dc_touch_all_slices(const DcRelation *relation)
 {
-	if (flinfo->fn_extra == NULL)
-	{
-		DcSliceSet *seen = MemoryContextAlloc(flinfo->fn_mcxt,
-											  n * sizeof(DcSliceSet));
-
-		for (int i = 0; i < n; i++)
-			dc_slice_set_init(&seen[i], flinfo->fn_mcxt);
-		flinfo->fn_extra = seen;
-	}
-	return flinfo->fn_extra;
+	for (int i = 0; i < relation->n_roots; i++)
+		dc_pending_add_tag(relation->roots[i].wide);
 }
 
-/* A row that moves to another slice comes and goes. */
-static bool
-dc_sets_column(const DcChange *change, int column)
+/* The change, for a slice column: a row that moves on comes and goes. */
+static DcChange
+dc_change_of_slice(const DcChange *change, int column)
 {
-	return !change->rows &&
-		bms_is_member(column - FirstLowInvalidHeapAttributeNumber,
-					  change->columns);
+	DcChange	of_slice = *change;
+
+	of_slice.rows |= bms_is_member(column - FirstLowInvalidHeapAttributeNumber,
+								   change->columns);
+	return of_slice;
+}
+
+/* So many notes that some may be the same.  Are they too many slices? */
+static bool
+dc_are_too_many(const DcSliceNote *notes, int n, int position)
+{
+	DcSliceSet	slices;
+
+	if (n <= dc_max_slices_per_statement)
+		return false;
+	dc_slice_set_init(&slices, CurrentMemoryContext);
+	for (int i = 0; i < n && !slices.too_many; i++)
+	{
+		if (notes[i].position == position)
+			(void) dc_slice_set_add(&slices, notes[i].value);
+	}
+	return slices.too_many;
+}
+
+/* Of a statement: what has been noted since it began. */
+static void
+dc_touch_noted_slices(const DcChange *change, int column, int position)
+{
+	DcChange	of_slice = dc_change_of_slice(change, column);
+	const DcSliceNote *notes;
+	int			first = dc_writing_first_note();
+	int			n = dc_slice_notes(&notes);
+	bool		too_many = dc_are_too_many(notes + first, n - first, position);
+
+	for (int i = first; i < n && !too_many; i++)
+	{
+		if (notes[i].position != position)
+			continue;
+		too_many = notes[i].too_many;
+		dc_touch_slice(&of_slice, column, notes[i].value);
+	}
+	if (too_many)
+		dc_touch_all_slices(change->relation);
 }
 
 static void
-dc_touch_slices(FmgrInfo *flinfo, const TriggerData *data)
+dc_touch_slice_of_row(const DcChange *change, Relation table, int column,
+					  HeapTuple row)
+{
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(table),
+												column - 1);
+	bool		isnull;
+	Datum		value = heap_getattr(row, column, RelationGetDescr(table),
+									 &isnull);
+
+	if (!isnull)
+		dc_touch_slice(change, column,
+					   dc_slice_hash(value, attribute->atttypid,
+									 attribute->attcollation));
+}
+
+static void
+dc_touch_slices_of_row(const DcChange *change, const TriggerData *data,
+					   int column)
+{
+	DcChange	of_slice = dc_change_of_slice(change, column);
+
+	dc_touch_slice_of_row(&of_slice, data->tg_relation, column,
+						  data->tg_trigtuple);
+	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+		dc_touch_slice_of_row(&of_slice, data->tg_relation, column,
+							  data->tg_newtuple);
+}
+
+static void
+dc_touch_slices(const DcChange *change, const TriggerData *data)
 {
 	const Trigger *trigger = data->tg_trigger;
-	DcSliceSet *seen = dc_slices_seen(flinfo, trigger->tgnargs);
 
 	for (int i = 0; i < trigger->tgnargs; i++)
 	{
-		DcChange	change = dc_change_of(data);
-		int			column = dc_relation_column(change.relation,
+		int			column = dc_relation_column(change->relation,
 												trigger->tgargs[i]);
 
 		/* It may have been renamed. */
-		if (column == 0 || seen[i].too_many)
-		{
-			dc_touch_all_slices(change.relation);
-			continue;
-		}
-		change.rows |= dc_sets_column(&change, column);
-		dc_touch_slice_of(&change, data->tg_relation, column,
-						  data->tg_trigtuple, &seen[i]);
-		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
-			dc_touch_slice_of(&change, data->tg_relation, column,
-							  data->tg_newtuple, &seen[i]);
-		if (seen[i].too_many)
-			dc_touch_all_slices(change.relation);
+		if (column == 0)
+			dc_touch_all_slices(change->relation);
+		else if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
+			dc_touch_slices_of_row(change, data, column);
+		else
+			dc_touch_noted_slices(change, column, i);
 	}
 }
 
@@ -211,6 +239,7 @@ Datum
 dashboard_cache_touch(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
+	DcChange	change;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
 		data->tg_trigger->tgdeferrable)
@@ -218,10 +247,13 @@ dashboard_cache_touch(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("dashboard_cache.touch() must be called as an AFTER trigger that is not deferrable"),
 				 errhint("Call dashboard_cache.watch(), which creates the triggers.")));
-	if (TRIGGER_FIRED_FOR_ROW(data->tg_event) &&
-		data->tg_trigger->tgnargs > 0)
-		dc_touch_slices(fcinfo->flinfo, data);
-	else
-		dc_touch_table(data);
+	change = dc_change_of(data);
+	dc_touch_table(&change);
+	dc_touch_slices(&change, data);
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+	{
+		dc_touch_all_slices(change.relation);
+		dc_pending_add_unversioned();
+	}
 	return PointerGetDatum(NULL);
 }

@@ -6,8 +6,9 @@
  * statement trigger announces INSERT, UPDATE and DELETE, and another one, that
  * fires for replicas too, TRUNCATE.  Logical replication's apply, and sessions
  * that replicate by themselves, fire no statement triggers, so there is a row
- * trigger for those, which others do not fire.  Slices have row triggers, one
- * for each event, since a WHEN clause names OLD or NEW.
+ * trigger for those, which others do not fire.  Slices have row triggers that
+ * never fire, one for each event since a WHEN clause names OLD or NEW: it is
+ * their WHEN clauses that note the slices, for the statement trigger.
  *
  * A statement fires the statement triggers of the table that it names only,
  * so each part of a table has its own.  Row triggers a partition gets from its
@@ -55,28 +56,27 @@ dc_quoted_name(Oid relation)
 									  get_rel_name(relation));
 }
 
-/* WHEN the row is the first of one of its slices. */
+/* Notes the slices, and is never true. */
 static void
 dc_append_when(StringInfo command, const DcWatchTrigger *trigger,
 			   const List *slices)
 {
-	const char *separator = "WHEN (";
+	const char *separator = "";
 	ListCell   *cell;
 
+	appendStringInfo(command, "WHEN (dashboard_cache.%s(", trigger->notes);
 	foreach(cell, slices)
 	{
 		for (int i = 0; i < lengthof(trigger->rows); i++)
 		{
 			if (trigger->rows[i] == NULL)
 				continue;
-			appendStringInfo(command,
-							 "%sdashboard_cache.first_of_slice(%s.%s)",
-							 separator, trigger->rows[i],
+			appendStringInfo(command, "%s%s.%s", separator, trigger->rows[i],
 							 quote_identifier(lfirst(cell)));
-			separator = " OR ";
+			separator = ", ";
 		}
 	}
-	appendStringInfoString(command, ") ");
+	appendStringInfoString(command, ")) ");
 }
 
 static void
@@ -94,10 +94,18 @@ dc_append_arguments(StringInfo command, const List *slices)
 }
 
 static void
+dc_trigger_enable(const DcWatchTrigger *trigger, const char *table)
+{
+	dc_execute(psprintf("ALTER TABLE %s ENABLE %sTRIGGER %s", table,
+						trigger->enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS " :
+						trigger->enabled == TRIGGER_FIRES_ON_REPLICA ?
+						"REPLICA " : "", trigger->name));
+}
+
+static void
 dc_trigger_create(const DcWatchTrigger *trigger, const char *table,
 				  const List *slices)
 {
-	bool		for_slices = trigger->rows[0] != NULL;
 	StringInfoData command;
 
 	initStringInfo(&command);
@@ -105,22 +113,16 @@ dc_trigger_create(const DcWatchTrigger *trigger, const char *table,
 					 "CREATE OR REPLACE TRIGGER %s AFTER %s ON %s FOR EACH %s ",
 					 trigger->name, trigger->events, table,
 					 trigger->for_row ? "ROW" : "STATEMENT");
-	if (for_slices)
+	if (trigger->notes != NULL)
 		dc_append_when(&command, trigger, slices);
 	appendStringInfoString(&command,
 						   "EXECUTE FUNCTION dashboard_cache.touch(");
-	if (for_slices)
+	if (trigger->takes_slices)
 		dc_append_arguments(&command, slices);
 	appendStringInfoChar(&command, ')');
 	dc_execute(command.data);
-
-	resetStringInfo(&command);
-	appendStringInfo(&command, "ALTER TABLE %s ENABLE %sTRIGGER %s", table,
-					 trigger->enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS " :
-					 trigger->enabled == TRIGGER_FIRES_ON_REPLICA ? "REPLICA " :
-					 "", trigger->name);
-	dc_execute(command.data);
 	pfree(command.data);
+	dc_trigger_enable(trigger, table);
 }
 
 static void
@@ -132,7 +134,6 @@ dc_watch_table(Oid relation, const List *slices)
 	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
 	{
 		const DcWatchTrigger *trigger = &dc_watch_triggers[i];
-		StringInfoData command;
 
 		if (dc_trigger_is_right(&state, i, slices))
 			continue;
@@ -143,11 +144,7 @@ dc_watch_table(Oid relation, const List *slices)
 		}
 
 		/* It comes from the parent, so only that it is off can be wrong. */
-		initStringInfo(&command);
-		appendStringInfo(&command, "ALTER TABLE %s ENABLE %s TRIGGER %s", name,
-						 trigger->enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS" :
-						 "REPLICA", trigger->name);
-		dc_execute(command.data);
+		dc_trigger_enable(trigger, name);
 	}
 }
 

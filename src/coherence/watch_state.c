@@ -10,12 +10,12 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
+#include "nodes/primnodes.h"
+#include "nodes/readfuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -26,17 +26,17 @@
 
 const DcWatchTrigger dc_watch_triggers[DC_WATCH_TRIGGERS] = {
 	{"dashboard_cache_write", "INSERT OR UPDATE OR DELETE", false,
-	TRIGGER_FIRES_ON_ORIGIN, {NULL}},
+	TRIGGER_FIRES_ON_ORIGIN, true, NULL, {NULL}},
 	{"dashboard_cache_truncate", "TRUNCATE", false,
-	TRIGGER_FIRES_ALWAYS, {NULL}},
+	TRIGGER_FIRES_ALWAYS, false, NULL, {NULL}},
 	{"dashboard_cache_replica", "INSERT OR UPDATE OR DELETE", true,
-	TRIGGER_FIRES_ON_REPLICA, {NULL}},
+	TRIGGER_FIRES_ON_REPLICA, true, NULL, {NULL}},
 	{"dashboard_cache_slice_insert", "INSERT", true,
-	TRIGGER_FIRES_ALWAYS, {"NEW"}},
+	TRIGGER_FIRES_ON_ORIGIN, false, "note_row", {"NEW"}},
 	{"dashboard_cache_slice_update", "UPDATE", true,
-	TRIGGER_FIRES_ALWAYS, {"OLD", "NEW"}},
+	TRIGGER_FIRES_ON_ORIGIN, false, "note_update", {"OLD", "NEW"}},
 	{"dashboard_cache_slice_delete", "DELETE", true,
-	TRIGGER_FIRES_ALWAYS, {"OLD"}},
+	TRIGGER_FIRES_ON_ORIGIN, false, "note_row", {"OLD"}},
 };
 
 bool
@@ -80,60 +80,46 @@ dc_trigger_arguments(Relation triggers, HeapTuple row)
 	return arguments;
 }
 
-/* The columns that the trigger's WHEN clause asks for, as they are named now. */
+/*
+ * The columns whose values the trigger's WHEN clause notes, as they are named
+ * now.
+ */
 static List *
-dc_trigger_columns(Form_pg_trigger trigger)
+dc_trigger_columns(Relation triggers, HeapTuple row, int per_column)
 {
-	Relation	depends = table_open(DependRelationId, AccessShareLock);
+	Oid			table = ((Form_pg_trigger) GETSTRUCT(row))->tgrelid;
 	List	   *columns = NIL;
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	row;
+	bool		isnull;
+	Datum		clause = heap_getattr(row, Anum_pg_trigger_tgqual,
+									  RelationGetDescr(triggers), &isnull);
+	FuncExpr   *call;
 
-	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(TriggerRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(trigger->oid));
-	scan = systable_beginscan(depends, DependDependerIndexId, true, NULL, 2,
-							  keys);
-	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	if (isnull)
+		return NIL;
+	call = stringToNode(TextDatumGetCString(clause));
+	for (int i = 0; IsA(call, FuncExpr) && i < list_length(call->args);
+		 i += per_column)
 	{
-		Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(row);
+		const Var  *value = list_nth(call->args, i);
 		char	   *name = NULL;
 
-		if (depend->refclassid == RelationRelationId &&
-			depend->refobjid == trigger->tgrelid && depend->refobjsubid > 0)
-			name = get_attname(trigger->tgrelid, depend->refobjsubid, true);
-		if (name != NULL)
-			columns = lappend(columns, name);
+		if (IsA(value, Var))
+			name = get_attname(table, value->varattno, true);
+		columns = lappend(columns, name == NULL ? pstrdup("") : name);
 	}
-	systable_endscan(scan);
-	table_close(depends, AccessShareLock);
 	return columns;
 }
 
-/*
- * Those of the arguments that the WHEN clause asks for too; of a clone, all,
- * since only the parent's clause is noted in the catalog.
- */
 static List *
-dc_trigger_slices(Relation triggers, HeapTuple row)
+dc_trigger_slices(const DcWatchTrigger *trigger, Relation triggers,
+				  HeapTuple row)
 {
-	Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(row);
-	List	   *arguments = dc_trigger_arguments(triggers, row);
-	List	   *columns;
-	List	   *slices = NIL;
-	ListCell   *cell;
-
-	if (arguments == NIL || OidIsValid(trigger->tgparentid))
-		return arguments;
-	columns = dc_trigger_columns(trigger);
-	foreach(cell, arguments)
-	{
-		if (dc_names_has(columns, lfirst(cell)))
-			slices = lappend(slices, lfirst(cell));
-	}
-	return slices;
+	if (trigger->takes_slices)
+		return dc_trigger_arguments(triggers, row);
+	if (trigger->notes != NULL)
+		return dc_trigger_columns(triggers, row,
+								  trigger->rows[1] == NULL ? 1 : 2);
+	return NIL;
 }
 
 static void
@@ -150,7 +136,8 @@ dc_watch_state_add(DcWatchState *state, Relation triggers, HeapTuple row)
 		state->enabled[i] = trigger->tgenabled == dc_watch_triggers[i].enabled ||
 			trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
 		state->is_clone[i] = OidIsValid(trigger->tgparentid);
-		state->slices[i] = dc_trigger_slices(triggers, row);
+		state->slices[i] = dc_trigger_slices(&dc_watch_triggers[i], triggers,
+											 row);
 	}
 }
 
@@ -164,6 +151,7 @@ dc_watch_state(Oid relation)
 	HeapTuple	row;
 
 	memset(&state, 0, sizeof(state));
+	state.relation = relation;
 	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(relation));
 	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL,
@@ -196,28 +184,40 @@ dc_watch_slices(const DcWatchState *state)
 	{
 		foreach(cell, state->slices[i])
 		{
-			if (!dc_names_has(slices, lfirst(cell)))
+			if (!dc_names_has(slices, lfirst(cell)) &&
+				get_attnum(state->relation, lfirst(cell)) > 0)
 				slices = lappend(slices, lfirst(cell));
 		}
 	}
 	return slices;
 }
 
+static bool
+dc_names_are(const List *names, const List *others)
+{
+	ListCell   *cell;
+	ListCell   *other;
+
+	if (list_length(names) != list_length(others))
+		return false;
+	forboth(cell, names, other, others)
+	{
+		if (strcmp(lfirst(cell), lfirst(other)) != 0)
+			return false;
+	}
+	return true;
+}
+
 bool
 dc_trigger_is_right(const DcWatchState *state, int i, const List *slices)
 {
-	ListCell   *cell;
+	const DcWatchTrigger *trigger = &dc_watch_triggers[i];
 
-	if (dc_watch_triggers[i].rows[0] == NULL)
-		return state->present[i] && state->enabled[i];
-	if (slices == NIL)
+	if (trigger->notes != NULL && slices == NIL)
 		return true;
-	foreach(cell, slices)
-	{
-		if (!dc_names_has(state->slices[i], lfirst(cell)))
-			return false;
-	}
-	return state->enabled[i];
+	return state->present[i] && state->enabled[i] &&
+		(!(trigger->takes_slices || trigger->notes != NULL) ||
+		 dc_names_are(state->slices[i], slices));
 }
 
 static bool
@@ -292,12 +292,12 @@ bool
 dc_watch_has_slice(Oid relation, const char *column)
 {
 	DcWatchState state = dc_watch_state(relation);
+	List	   *slices = dc_watch_slices(&state);
 
 	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
 	{
-		if (dc_watch_triggers[i].rows[0] != NULL &&
-			!(state.enabled[i] && dc_names_has(state.slices[i], column)))
+		if (!dc_trigger_is_right(&state, i, slices))
 			return false;
 	}
-	return true;
+	return dc_names_has(slices, column);
 }

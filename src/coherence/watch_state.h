@@ -13,7 +13,9 @@ typedef struct DcWatchTrigger
 	const char *events;
 	bool		for_row;
 	char		enabled;		/* as in pg_trigger.tgenabled */
-	const char *rows[2];		/* in WHEN; NULL unless it is for slices */
+	bool		takes_slices;	/* as its arguments */
+	const char *notes;			/* the function in its WHEN; or NULL */
+	const char *rows[2];		/* that are noted */
 } DcWatchTrigger;
 
 #define DC_WATCH_TRIGGERS 6
@@ -23,10 +25,11 @@ extern const DcWatchTrigger dc_watch_triggers[DC_WATCH_TRIGGERS];
 /* What is there of them on a table. */
 typedef struct DcWatchState
 {
+	Oid			relation;
 	bool		present[DC_WATCH_TRIGGERS];
 	bool		enabled[DC_WATCH_TRIGGERS]; /* as they should be */
 	bool		is_clone[DC_WATCH_TRIGGERS];	/* comes from the parent */
-	List	   *slices[DC_WATCH_TRIGGERS];	/* columns: char * */
+	List	   *slices[DC_WATCH_TRIGGERS];	/* columns, in order: char * */
 } DcWatchState;
 
 extern DcWatchState dc_watch_state(Oid relation);
@@ -34,7 +37,7 @@ extern DcWatchState dc_watch_state(Oid relation);
 /* Is it to be watched, whatever has become of that? */
 extern bool dc_watch_is_begun(const DcWatchState *state);
 
-/* All slice columns that any of the triggers has. */
+/* All slice columns that any of the triggers has, and that there are. */
 extern List *dc_watch_slices(const DcWatchState *state);
 extern bool dc_names_has(const List *names, const char *name);
 

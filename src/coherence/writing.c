@@ -17,12 +17,24 @@
 #include "executor/executor.h"
 #include "tcop/utility.h"
 
+#include "coherence/slice.h"
 #include "coherence/writing.h"
 #include "compat.h"
+
+/* Deeper statements do not tell their notes from others'. */
+#define DC_MAX_WRITING_DEPTH 32
+
+/* A statement in the middle of its writes. */
+typedef struct DcWriting
+{
+	const QueryDesc *query;		/* NULL: a utility statement */
+	int			first_note;		/* of the slices that it writes to */
+} DcWriting;
 
 static int	depth = 0;
 static CommandId outermost = 0; /* what the outermost of them writes as */
 static bool hides_columns = false;	/* until the outermost has ended */
+static DcWriting writing[DC_MAX_WRITING_DEPTH];
 
 static ExecutorRun_hook_type previous_executor_run = NULL;
 static ExecutorFinish_hook_type previous_executor_finish = NULL;
@@ -41,9 +53,21 @@ dc_writing_hides_columns(void)
 	return hides_columns;
 }
 
-static void
-dc_begin_writing(CommandId command)
+int
+dc_writing_first_note(void)
 {
+	return depth > 0 && depth <= DC_MAX_WRITING_DEPTH ?
+		writing[depth - 1].first_note : 0;
+}
+
+static void
+dc_begin_writing(CommandId command, const QueryDesc *query, int first_note)
+{
+	if (depth < DC_MAX_WRITING_DEPTH)
+	{
+		writing[depth].query = query;
+		writing[depth].first_note = first_note;
+	}
 	if (depth++ == 0)
 		outermost = command;
 }
@@ -55,13 +79,35 @@ dc_end_writing(void)
 		hides_columns = false;
 }
 
-/* A foreign key's query leaves its triggers to the statement that caused it. */
-static void
-dc_begin_writing_query(const QueryDesc *query)
+static int
+dc_notes_by_now(void)
 {
-	dc_begin_writing(query->snapshot->curcid);
+	const DcSliceNote *notes;
+
+	return dc_slice_notes(&notes);
+}
+
+/* A foreign key's query leaves its triggers to the statement that caused it. */
+static bool
+dc_leaves_triggers(const QueryDesc *query)
+{
+	return (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
+}
+
+static void
+dc_begin_writing_query(const QueryDesc *query, int first_note)
+{
+	dc_begin_writing(query->snapshot->curcid, query, first_note);
 	hides_columns |= query->plannedstmt->hasModifyingCTE ||
-		(query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
+		dc_leaves_triggers(query);
+}
+
+/* What it had noted when it began to run; if that is not known, all counts. */
+static int
+dc_first_note_of(const QueryDesc *query)
+{
+	return depth < DC_MAX_WRITING_DEPTH && writing[depth].query == query ?
+		writing[depth].first_note : 0;
 }
 
 static bool
@@ -82,7 +128,7 @@ dc_executor_run(DC_EXECUTOR_RUN_PARAMETERS)
 		run(DC_EXECUTOR_RUN_ARGUMENTS);
 		return;
 	}
-	dc_begin_writing_query(queryDesc);
+	dc_begin_writing_query(queryDesc, dc_notes_by_now());
 	PG_TRY();
 	{
 		run(DC_EXECUTOR_RUN_ARGUMENTS);
@@ -94,19 +140,13 @@ dc_executor_run(DC_EXECUTOR_RUN_PARAMETERS)
 	PG_END_TRY();
 }
 
-/* AFTER triggers fire here. */
 static void
-dc_executor_finish(QueryDesc *query)
+dc_finish_writing(QueryDesc *query, int first_note)
 {
 	ExecutorFinish_hook_type finish = previous_executor_finish ?
 	previous_executor_finish : standard_ExecutorFinish;
 
-	if (!dc_query_writes(query))
-	{
-		finish(query);
-		return;
-	}
-	dc_begin_writing_query(query);
+	dc_begin_writing_query(query, first_note);
 	PG_TRY();
 	{
 		finish(query);
@@ -116,6 +156,24 @@ dc_executor_finish(QueryDesc *query)
 		dc_end_writing();
 	}
 	PG_END_TRY();
+}
+
+/* AFTER triggers fire here, and then nobody needs the notes any more. */
+static void
+dc_executor_finish(QueryDesc *query)
+{
+	int			first_note = dc_first_note_of(query);
+
+	if (dc_query_writes(query))
+	{
+		dc_finish_writing(query, first_note);
+		if (!dc_leaves_triggers(query))
+			dc_slice_forget_notes(first_note);
+	}
+	else if (previous_executor_finish)
+		previous_executor_finish(query);
+	else
+		standard_ExecutorFinish(query);
 }
 
 static bool
@@ -140,7 +198,7 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 				environment, dest, completion);
 		return;
 	}
-	dc_begin_writing(GetCurrentCommandId(false));
+	dc_begin_writing(GetCurrentCommandId(false), NULL, dc_notes_by_now());
 	PG_TRY();
 	{
 		process(statement, source, read_only_tree, context, parameters,

@@ -21,4 +21,7 @@ extern bool dc_sees_unannounced(Snapshot snapshot);
  */
 extern bool dc_writing_hides_columns(void);
 
+/* From which of the notes in slice.h on do they belong to the statement? */
+extern int	dc_writing_first_note(void);
+
 #endif							/* DC_WRITING_H */
