@@ -142,22 +142,6 @@ restart_server()
 		{ tail -n 20 "$dir/server.log" >&2; die "the server did not restart"; }
 }
 
-# What is counted, or measured as the worst of all: one number.  Arguments:
-# what; number; unit; the comparison; the target.
-fact()
-{
-	[ -n "$2" ] || die "not measured: $1"
-	awk -v what="$1" -v value="$2" -v unit="$3" -v comparison="$4" \
-		-v target="$5" '
-	BEGIN {
-		ok = comparison == ">=" ? value >= target : value <= target
-		printf "%-45s %9s %9s %-3s %8.3f  %-15s %2s %-4s %s\n",
-			what, "", "", unit, value, "", comparison, target,
-			ok ? "ok" : "MISSED"
-		exit !ok
-	}' || missed=$((missed + 1))
-}
-
 # Microseconds a transaction.
 us_run()
 {
@@ -357,11 +341,6 @@ use_processors()
 {
 	taskset -cp "$1" $$ >/dev/null
 	taskset -acp "$1" "$redis_pid" >/dev/null
-}
-
-processors()
-{
-	taskset -cp $$ | sed 's/.*: //'
 }
 
 # One run of TPC-B, while somebody looks at the dashboards twenty times a second:

@@ -326,7 +326,7 @@ WITH RECURSIVE cached AS MATERIALIZED (
 		CASE WHEN c.relkind = 'f' THEN 'foreign partition of a watched table'
 			WHEN t.tgrelid IS NULL THEN 'trigger ' || w.name || ' is missing'
 			WHEN t.tgenabled = 'D' THEN 'trigger ' || w.name || ' is disabled'
-			ELSE 'trigger ' || w.name || ' does not fire always when it should' END AS problem,
+			ELSE 'trigger ' || w.name || ' does not always fire when it should' END AS problem,
 		CASE WHEN c.relkind = 'f' THEN 'Writes to it go unseen: give the functions that read it a #ttl.'
 			ELSE format('SELECT dashboard_cache.watch(%L)', w.root::regclass) END AS hint
 	FROM watched w JOIN part USING (root) JOIN pg_class c ON c.oid = part.relid

@@ -333,10 +333,15 @@ dc_slot_is_ahead(DcSlot *slot, const DcReader *reader)
 	return pg_atomic_read_u64(&slot->horizon) >= reader->xmin;
 }
 
+/* The same in all databases, hence for all of a process's life. */
 static DcSlot *
 dc_unversioned_slot(void)
 {
-	return dc_slot_of(dc_tag(DC_TAG_UNVERSIONED, "", 0));
+	static DcSlot *slot = NULL;
+
+	if (unlikely(slot == NULL))
+		slot = dc_slot_of(dc_tag(DC_TAG_UNVERSIONED, "", 0));
+	return slot;
 }
 
 bool

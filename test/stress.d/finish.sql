@@ -20,3 +20,5 @@ SELECT pg_advisory_unlock(:client);
 SELECT compare(1, :k, :d);
 SELECT compare(6, :k, :d);
 SELECT compare(5, :k, :d);
+SELECT compare_table(2, :end);
+SELECT compare_table(2, :end + 4);

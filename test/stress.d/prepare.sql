@@ -1,5 +1,6 @@
 -- Prepares a transaction, unless the last one has not been finished yet
-\set table random(1, 4)
+\set table random(1, 6)
+\set t random(1, 8)
 \set k random_exponential(1, 24, 4)
 \set d random(1, 20)
 \set how random(1, 13)
@@ -18,6 +19,10 @@ SELECT write_by_hand(:k, 1, :how);
 ROLLBACK TO a;
 \elif :table = 3
 UPDATE by_glob SET v = v + 1 WHERE k = :k AND i = 20 + :client_id;
+\elif :table = 4
+UPDATE w2 SET v = v + 1 WHERE id = 40 + :client_id;
+\elif :table = 5
+UPDATE w2 SET tenant = :t WHERE id = 40 + :client_id;
 \else
 SELECT write_by_hand(:k, 20 + :client_id, :how);
 \endif
@@ -27,5 +32,6 @@ SELECT pg_advisory_unlock(:client_id);
 \endif
 SELECT compare(1, :k, :d);
 SELECT compare(6, :k, :d);
+SELECT compare_table(2, :t);
 \sleep :ms ms
 SELECT compare(5, :k, :d);
