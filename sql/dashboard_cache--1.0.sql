@@ -311,10 +311,6 @@ WITH RECURSIVE cached AS MATERIALIZED (
 		VALUES ('dashboard_cache_write'::name, '{O,A}'::"char"[]),
 			('dashboard_cache_truncate', '{A}'),
 			('dashboard_cache_replica', '{R,A}')
-		UNION ALL
-		SELECT n, '{O,A}'
-		FROM unnest('{dashboard_cache_slice_insert,dashboard_cache_slice_update,dashboard_cache_slice_delete}'::name[]) n
-		WHERE EXISTS (SELECT FROM touching s WHERE s.tgrelid = t.tgrelid AND s.tgargs <> '')
 	) AS w (name, enabled)
 	WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = t.tgrelid)
 ), part AS (
@@ -331,7 +327,7 @@ WITH RECURSIVE cached AS MATERIALIZED (
 			ELSE format('SELECT dashboard_cache.watch(%L)', w.root::regclass) END AS hint
 	FROM watched w JOIN part USING (root) JOIN pg_class c ON c.oid = part.relid
 		LEFT JOIN touching t ON t.tgrelid = c.oid AND t.tgname = w.name
-	WHERE t.tgrelid IS NULL OR t.tgenabled <> ALL (w.enabled)
+	WHERE c.relpersistence <> 't' AND (t.tgrelid IS NULL OR t.tgenabled <> ALL (w.enabled))
 	UNION
 	SELECT NULL, c.oid::regclass, 'subscription ' || s.subname || ' writes to it, and trigger dashboard_cache_replica does not fire',
 		format('SELECT dashboard_cache.watch(%L)', c.oid::regclass)

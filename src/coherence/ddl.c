@@ -94,6 +94,40 @@ dc_reach_unless_temporary(const RangeVar *relation)
 	return dc_is_temporary(relation) ? DC_REACH_NOTHING : DC_REACH_DATABASE;
 }
 
+/* Who is new has read nothing yet, but may come with members. */
+static DcReach
+dc_reach_of_new_role(const CreateRoleStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->options)
+	{
+		const char *option = lfirst_node(DefElem, cell)->defname;
+
+		if (strcmp(option, "rolemembers") == 0 ||
+			strcmp(option, "adminmembers") == 0 ||
+			strcmp(option, "addroleto") == 0)
+			return DC_REACH_CLUSTER;
+	}
+	return DC_REACH_NOTHING;
+}
+
+/* A temporary table can become a part of one that is not. */
+static DcReach
+dc_reach_of_alter_table(const AlterTableStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->cmds)
+	{
+		AlterTableType type = lfirst_node(AlterTableCmd, cell)->subtype;
+
+		if (type == AT_AddInherit || type == AT_DropInherit)
+			return DC_REACH_DATABASE;
+	}
+	return dc_reach_unless_temporary(statement->relation);
+}
+
 /* A relation that is about to be made: only its name can say. */
 static DcReach
 dc_reach_of_new(const RangeVar *relation)
@@ -177,11 +211,12 @@ dc_reach_of(Node *statement)
 		case T_AlterTableSpaceOptionsStmt:
 			return DC_REACH_NOTHING;
 
-			/* Who is new has read nothing yet. */
 		case T_CreateRoleStmt:
-			return DC_REACH_NOTHING;
+			return dc_reach_of_new_role((CreateRoleStmt *) statement);
 
 		case T_CreateStmt:
+			if (((CreateStmt *) statement)->inhRelations != NIL)
+				return DC_REACH_DATABASE;
 			return dc_reach_of_new(((CreateStmt *) statement)->relation);
 		case T_CreateTableAsStmt:
 			return dc_reach_of_new(((CreateTableAsStmt *) statement)->into->rel);
@@ -194,7 +229,7 @@ dc_reach_of(Node *statement)
 			return DC_REACH_RELATION;
 
 		case T_AlterTableStmt:
-			return dc_reach_unless_temporary(((AlterTableStmt *) statement)->relation);
+			return dc_reach_of_alter_table((AlterTableStmt *) statement);
 		case T_AlterSeqStmt:
 			return dc_reach_unless_temporary(((AlterSeqStmt *) statement)->sequence);
 		case T_AlterRoleSetStmt:

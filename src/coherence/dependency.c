@@ -20,6 +20,7 @@
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
+#include "parser/parsetree.h"
 #include "port/atomics.h"
 #include "storage/shmem.h"
 #include "utils/lsyscache.h"
@@ -168,7 +169,10 @@ dc_note_relation(PlannedStmt *plan, RangeTblEntry *rte, bool any_column)
 	dc_reading_note_read(current, &read);
 }
 
-/* Those that stand for a part of another: what is read is noted there. */
+/*
+ * Those that stand for a part of another: what is read is noted there.  But a
+ * temporary table may be a part, of what is not a partitioned table, too.
+ */
 static Bitmapset *
 dc_parts_in_plan(const PlannedStmt *plan)
 {
@@ -179,7 +183,11 @@ dc_parts_in_plan(const PlannedStmt *plan)
 	{
 		const AppendRelInfo *part = lfirst_node(AppendRelInfo, cell);
 
-		if (OidIsValid(part->parent_reloid))
+		if (OidIsValid(part->parent_reloid) &&
+			(rt_fetch(part->parent_relid, plan->rtable)->relkind ==
+			 RELKIND_PARTITIONED_TABLE ||
+			 !dc_is_temporary_relation(rt_fetch(part->child_relid,
+												plan->rtable)->relid)))
 			parts = bms_add_member(parts, part->child_relid);
 	}
 	return parts;
@@ -457,13 +465,13 @@ dc_reading_make_tags(DcReading *reading, const DcSlice *slices, int n_slices)
 	for (int i = 0; i < reading->n_reads; i++)
 	{
 		const DcRead *read = &reading->reads[i];
-		const DcRelation *relation = dc_relation(read->relation);
+		DcRelation *relation = dc_relation(read->relation);
 		DcTag	   *tags;
 		int			n;
 
 		if (relation->n_roots == 0)
 			continue;
-		tags = palloc(dc_relation_max_tags(relation) * sizeof(DcTag));
+		tags = palloc(dc_relation_max_tags(relation, n_slices) * sizeof(DcTag));
 		n = dc_relation_tags(relation, read->columns,
 							 wide || read->any_column, slices, n_slices, tags);
 		dc_reading_reserve_tags(reading, n);

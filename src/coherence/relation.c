@@ -303,11 +303,17 @@ dc_relation_set_other_roots(DcRelation *relation, const List *roots)
 	ListCell   *cell;
 
 	relation->other_roots = MemoryContextAlloc(context,
-											   (list_length(roots) + 1) *
+											   (2 * list_length(roots) + 1) *
 											   sizeof(DcTag));
 	foreach(cell, roots)
-		relation->other_roots[relation->n_other_roots++] =
-		dc_tag_in(DC_TAG_ROWS, lfirst_oid(cell), "");
+	{
+		Oid			root = lfirst_oid(cell);
+		DcTag	   *tags = relation->other_roots + relation->n_other_roots;
+
+		tags[0] = dc_tag_in(DC_TAG_ROWS, root, "");
+		tags[1] = dc_tag_in(DC_TAG_WIDE, root, "");
+		relation->n_other_roots += 2;
+	}
 }
 
 /*
@@ -368,9 +374,9 @@ dc_relation_reads_any(const DcRelation *relation, const Bitmapset *columns)
 }
 
 int
-dc_relation_max_tags(const DcRelation *relation)
+dc_relation_max_tags(const DcRelation *relation, int n_slices)
 {
-	return relation->n_roots * (3 + DC_MAX_COLUMN_TAGS);
+	return relation->n_roots * Max(n_slices, 1) * (3 + DC_MAX_COLUMN_TAGS);
 }
 
 DcTag
@@ -381,20 +387,57 @@ dc_tag_of_slice(DcTag tag, DcTag column, uint64 value)
 	return dc_tag(DC_TAG_SLICE, (const char *) name, sizeof(name));
 }
 
-/* The slice of the root's rows that is read, or NULL: all. */
-static const DcSlice *
-dc_slice_of(const DcRelation *relation, const DcRoot *root,
-			const DcSlice *slices, int n_slices)
+static bool
+dc_root_has_slice(DcRoot *root, const char *column)
+{
+	if (!root->slices_known)
+	{
+		List	   *slices = dc_watched_slices(root->oid);
+		MemoryContext old_context = MemoryContextSwitchTo(context);
+		ListCell   *cell;
+
+		root->slices = NIL;
+		foreach(cell, slices)
+			root->slices = lappend(root->slices, pstrdup(lfirst(cell)));
+		MemoryContextSwitchTo(old_context);
+		root->slices_known = true;
+	}
+	return dc_names_has(root->slices, column);
+}
+
+static bool
+dc_slice_means(const DcSlice *slice, const DcRelation *relation,
+			   const DcRoot *root)
+{
+	return slice->relation == relation->oid || slice->relation == root->oid;
+}
+
+/* Is the column one that tells the rows that are read from others? */
+static bool
+dc_slices_tell(const char *column, const DcRelation *relation, DcRoot *root,
+			   const DcSlice *slices, int n_slices)
 {
 	for (int i = 0; i < n_slices; i++)
 	{
-		const DcSlice *slice = &slices[i];
+		if (slices[i].all && dc_slice_means(&slices[i], relation, root) &&
+			strcmp(slices[i].column, column) == 0)
+			return false;
+	}
+	return dc_relation_column(relation, column) > 0 &&
+		dc_root_has_slice(root, column);
+}
 
-		if ((slice->relation == relation->oid ||
-			 slice->relation == root->oid) &&
-			dc_relation_column(relation, slice->column) > 0 &&
-			dc_watch_has_slice(root->oid, slice->column))
-			return slice;
+/* The column of the slices of the root's rows that are read, or NULL: all. */
+static const char *
+dc_slice_column_of(const DcRelation *relation, DcRoot *root,
+				   const DcSlice *slices, int n_slices)
+{
+	for (int i = 0; i < n_slices; i++)
+	{
+		if (dc_slice_means(&slices[i], relation, root) &&
+			dc_slices_tell(slices[i].column, relation, root, slices,
+						   n_slices))
+			return slices[i].column;
 	}
 	return NULL;
 }
@@ -416,7 +459,7 @@ dc_root_tags(const DcRoot *root, const Bitmapset *columns, bool any_column,
 }
 
 int
-dc_relation_tags(const DcRelation *relation, const Bitmapset *columns,
+dc_relation_tags(DcRelation *relation, const Bitmapset *columns,
 				 bool any_column, const DcSlice *slices, int n_slices,
 				 DcTag *tags)
 {
@@ -425,18 +468,29 @@ dc_relation_tags(const DcRelation *relation, const Bitmapset *columns,
 	any_column |= dc_relation_reads_any(relation, columns);
 	for (int i = 0; i < relation->n_roots; i++)
 	{
-		const DcRoot *root = &relation->roots[i];
-		const DcSlice *slice = dc_slice_of(relation, root, slices, n_slices);
-		int			first = n;
+		DcRoot	   *root = &relation->roots[i];
+		const char *name = dc_slice_column_of(relation, root, slices,
+											  n_slices);
+		DcTag		column;
 
-		n += dc_root_tags(root, columns, any_column, tags + n);
-		if (slice == NULL)
+		if (name == NULL)
+		{
+			n += dc_root_tags(root, columns, any_column, tags + n);
 			continue;
-		for (int j = first; j < n; j++)
-			tags[j] = dc_tag_of_slice(tags[j],
-									  root->columns[dc_relation_column(relation, slice->column) - 1],
-									  slice->value);
+		}
 		tags[n++] = root->wide;
+		column = root->columns[dc_relation_column(relation, name) - 1];
+		for (int j = 0; j < n_slices; j++)
+		{
+			int			first = n;
+
+			if (!dc_slice_means(&slices[j], relation, root) ||
+				strcmp(slices[j].column, name) != 0)
+				continue;
+			n += dc_root_tags(root, columns, any_column, tags + n);
+			for (int k = first; k < n; k++)
+				tags[k] = dc_tag_of_slice(tags[k], column, slices[j].value);
+		}
 	}
 	return n;
 }

@@ -22,6 +22,8 @@ typedef struct DcRoot
 	DcTag		any_column;		/* some column changes */
 	DcTag		wide;			/* all slices */
 	DcTag	   *columns;		/* by the relation's attribute number, less 1 */
+	bool		slices_known;	/* are these? */
+	List	   *slices;			/* by which it is watched: char * */
 } DcRoot;
 
 typedef struct DcRelation
@@ -35,14 +37,18 @@ typedef struct DcRelation
 	bool		parts_known;	/* are these?  By dc_relation_find_parts() */
 	bool		parts_set_columns;
 	int			n_other_roots;
-	DcTag	   *other_roots;
+	DcTag	   *other_roots;	/* of each two: rows, and all slices */
 } DcRelation;
 
-/* The rows of a table that an entry says it reads: where column = value. */
+/*
+ * The rows of a table that an entry says it reads: where column = value, or
+ * one of the values if there are several for a column.
+ */
 typedef struct DcSlice
 {
 	Oid			relation;
 	const char *column;
+	bool		all;			/* it says nothing of this column */
 	uint64		value;			/* its hash */
 } DcSlice;
 
@@ -60,8 +66,8 @@ extern int	dc_relation_column(const DcRelation *relation, const char *name);
 /*
  * Finds what a writer has to know of the relation's parts.  May an UPDATE set
  * other columns than it names, by a BEFORE trigger, or a generated column of a
- * part?  And which other tables inherit rows through those that inherit from
- * this one: their tags for rows.
+ * part?  And whose rows, too, are the rows of tables that inherit from this one
+ * and others?
  */
 extern void dc_relation_find_parts(DcRelation *relation);
 
@@ -74,10 +80,10 @@ extern DcTag dc_tag_of_slice(DcTag tag, DcTag column, uint64 value);
  * on more than those, any column.  Returns how many there are, at most
  * dc_relation_max_tags().
  */
-extern int	dc_relation_tags(const DcRelation *relation,
-							 const Bitmapset *columns, bool any_column,
-							 const DcSlice *slices, int n_slices, DcTag *tags);
-extern int	dc_relation_max_tags(const DcRelation *relation);
+extern int	dc_relation_tags(DcRelation *relation, const Bitmapset *columns,
+							 bool any_column, const DcSlice *slices,
+							 int n_slices, DcTag *tags);
+extern int	dc_relation_max_tags(const DcRelation *relation, int n_slices);
 
 /* Do the tags depend on any column rather than on those in the set? */
 extern bool dc_relation_reads_any(const DcRelation *relation,

@@ -9,10 +9,12 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
 
@@ -94,8 +96,17 @@ dc_slice_type_ok(Oid type)
 bool
 dc_slice_types_match(Oid a, Oid b)
 {
-	return dc_slice_type_ok(a) && dc_slice_type_ok(b) &&
-		dc_hashable_type(a)->hash_opf == dc_hashable_type(b)->hash_opf;
+	Oid			hashed;
+
+	if (!dc_slice_type_ok(a) || !dc_slice_type_ok(b))
+		return false;
+	if (getBaseType(a) == getBaseType(b))
+		return true;
+
+	/* Enums, arrays and rows have one family, and hashes of their own. */
+	hashed = dc_hashable_type(a)->hash_opintype;
+	return dc_hashable_type(a)->hash_opf == dc_hashable_type(b)->hash_opf &&
+		!IsPolymorphicType(hashed) && hashed != RECORDOID;
 }
 
 static uint64

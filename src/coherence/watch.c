@@ -177,15 +177,23 @@ dc_lock_tables(Oid relation)
 	return dc_watch_tables(relation);
 }
 
+/* With one slice more for the first. */
 static void
-dc_watch_each(List *tables, const List *slices)
+dc_watch_each(List *tables, const char *slice)
 {
 	ListCell   *cell;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	foreach(cell, tables)
+	{
+		List	   *slices = dc_wanted_slices(lfirst_oid(cell));
+
+		if (slice != NULL && cell == list_head(tables) &&
+			!dc_names_has(slices, slice))
+			slices = lappend(slices, unconstify(char *, slice));
 		dc_watch_table(lfirst_oid(cell), slices);
+	}
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 }
@@ -194,13 +202,8 @@ void
 dc_watch(Oid relation, const char *slice)
 {
 	List	   *tables = dc_lock_tables(relation);
-	DcWatchState state = dc_watch_state(relation);
-	List	   *slices = dc_watch_slices(&state);
 
-	if (slice != NULL && !dc_names_has(slices, slice))
-		slices = lappend(slices, pstrdup(slice));
-	if (!dc_tables_are_right(relation, slices))
-		dc_watch_each(tables, slices);
+	dc_watch_each(tables, slice);
 }
 
 /*
@@ -235,10 +238,11 @@ dc_watch_repair(Oid table)
 	foreach(cell, dc_relation_roots(table))
 	{
 		DcWatchState state = dc_watch_state(lfirst_oid(cell));
-		List	   *slices = dc_watch_slices(&state);
 
-		if (dc_watch_is_begun(&state) && !dc_tables_are_right(table, slices))
-			dc_watch_each(dc_lock_tables(table), slices);
+		if (!dc_watch_is_begun(&state) || dc_tables_are_right(table))
+			continue;
+		dc_watch_each(dc_lock_tables(table), NULL);
+		return;
 	}
 }
 

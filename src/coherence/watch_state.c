@@ -192,13 +192,35 @@ dc_watch_slices(const DcWatchState *state)
 	return slices;
 }
 
+List	   *
+dc_wanted_slices(Oid table)
+{
+	List	   *roots = dc_relation_roots(table);
+	List	   *slices = NIL;
+	ListCell   *cell;
+	ListCell   *name;
+
+	foreach(cell, roots)
+	{
+		DcWatchState state = dc_watch_state(lfirst_oid(cell));
+
+		foreach(name, dc_watch_slices(&state))
+		{
+			if (!dc_names_has(slices, lfirst(name)))
+				slices = lappend(slices, lfirst(name));
+		}
+	}
+	return slices;
+}
+
+/* Do the names begin with the others? */
 static bool
-dc_names_are(const List *names, const List *others)
+dc_names_begin_with(const List *names, const List *others)
 {
 	ListCell   *cell;
 	ListCell   *other;
 
-	if (list_length(names) != list_length(others))
+	if (list_length(names) < list_length(others))
 		return false;
 	forboth(cell, names, other, others)
 	{
@@ -208,22 +230,35 @@ dc_names_are(const List *names, const List *others)
 	return true;
 }
 
-bool
-dc_trigger_is_right(const DcWatchState *state, int i, const List *slices)
+static bool
+dc_is_for_slices(int i)
 {
-	const DcWatchTrigger *trigger = &dc_watch_triggers[i];
-
-	if (trigger->notes != NULL && slices == NIL)
-		return true;
-	return state->present[i] && state->enabled[i] &&
-		(!(trigger->takes_slices || trigger->notes != NULL) ||
-		 dc_names_are(state->slices[i], slices));
+	return dc_watch_triggers[i].takes_slices ||
+		dc_watch_triggers[i].notes != NULL;
 }
 
 static bool
-dc_table_is_right(Oid relation, const List *slices)
+dc_is_there(const DcWatchState *state, int i)
 {
-	DcWatchState state = dc_watch_state(relation);
+	return state->present[i] && state->enabled[i];
+}
+
+bool
+dc_trigger_is_right(const DcWatchState *state, int i, const List *slices)
+{
+	if (dc_watch_triggers[i].notes != NULL && slices == NIL)
+		return true;
+	return dc_is_there(state, i) &&
+		(!dc_is_for_slices(i) ||
+		 (list_length(state->slices[i]) == list_length(slices) &&
+		  dc_names_begin_with(state->slices[i], slices)));
+}
+
+static bool
+dc_table_is_right(Oid table)
+{
+	DcWatchState state = dc_watch_state(table);
+	List	   *slices = dc_wanted_slices(table);
 
 	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
 	{
@@ -233,8 +268,29 @@ dc_table_is_right(Oid relation, const List *slices)
 	return true;
 }
 
-List	   *
-dc_watch_tables(Oid relation)
+/* Without regard to slices. */
+static bool
+dc_table_is_complete(Oid table)
+{
+	DcWatchState state = dc_watch_state(table);
+
+	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
+	{
+		if (dc_watch_triggers[i].notes == NULL && !dc_is_there(&state, i))
+			return false;
+	}
+	return true;
+}
+
+/* Whose temporary tables inherit from it has results of its own anyway. */
+static bool
+dc_is_temporary_table(Oid table)
+{
+	return get_rel_persistence(table) == RELPERSISTENCE_TEMP;
+}
+
+static List *
+dc_parts_of(Oid relation, bool with_foreign)
 {
 	List	   *all = find_all_inheritors(relation, NoLock, NULL);
 	List	   *tables = NIL;
@@ -242,34 +298,46 @@ dc_watch_tables(Oid relation)
 
 	foreach(cell, all)
 	{
-		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_FOREIGN_TABLE)
-			tables = lappend_oid(tables, lfirst_oid(cell));
+		Oid			table = lfirst_oid(cell);
+
+		if (!dc_is_temporary_table(table) &&
+			(with_foreign || get_rel_relkind(table) != RELKIND_FOREIGN_TABLE))
+			tables = lappend_oid(tables, table);
 	}
 	return tables;
 }
 
+List	   *
+dc_watch_tables(Oid relation)
+{
+	return dc_parts_of(relation, false);
+}
+
 bool
-dc_tables_are_right(Oid relation, const List *slices)
+dc_tables_are_right(Oid relation)
 {
 	ListCell   *cell;
 
 	foreach(cell, dc_watch_tables(relation))
 	{
-		if (!dc_table_is_right(lfirst_oid(cell), slices))
+		if (!dc_table_is_right(lfirst_oid(cell)))
 			return false;
 	}
 	return true;
 }
 
-/* No part of the root is foreign, and all have what the root has. */
 static bool
-dc_root_is_right(Oid root)
+dc_root_is_complete(Oid root)
 {
-	DcWatchState state = dc_watch_state(root);
-	List	   *all = find_all_inheritors(root, NoLock, NULL);
+	ListCell   *cell;
 
-	return list_length(all) == list_length(dc_watch_tables(root)) &&
-		dc_tables_are_right(root, dc_watch_slices(&state));
+	/* Foreign ones have no such triggers. */
+	foreach(cell, dc_parts_of(root, true))
+	{
+		if (!dc_table_is_complete(lfirst_oid(cell)))
+			return false;
+	}
+	return true;
 }
 
 bool
@@ -282,22 +350,44 @@ dc_watch_is_complete(Oid relation)
 		return true;
 	foreach(cell, dc_relation_roots(relation))
 	{
-		if (!dc_root_is_right(lfirst_oid(cell)))
+		if (!dc_root_is_complete(lfirst_oid(cell)))
 			return false;
 	}
 	return true;
 }
 
-bool
-dc_watch_has_slice(Oid relation, const char *column)
+/*
+ * A statement on the root meets what the triggers of all its parts have noted,
+ * so for all of them a slice column has to stand in the same place.
+ */
+static bool
+dc_table_has_slices(Oid table, const List *slices)
 {
-	DcWatchState state = dc_watch_state(relation);
-	List	   *slices = dc_watch_slices(&state);
+	DcWatchState state = dc_watch_state(table);
 
 	for (int i = 0; i < DC_WATCH_TRIGGERS; i++)
 	{
-		if (!dc_trigger_is_right(&state, i, slices))
+		if (dc_is_for_slices(i) &&
+			!(dc_is_there(&state, i) &&
+			  dc_names_begin_with(state.slices[i], slices)))
 			return false;
 	}
-	return dc_names_has(slices, column);
+	return true;
+}
+
+List	   *
+dc_watched_slices(Oid root)
+{
+	DcWatchState state = dc_watch_state(root);
+	List	   *slices = dc_watch_slices(&state);
+	ListCell   *cell;
+
+	if (slices == NIL)
+		return NIL;
+	foreach(cell, dc_parts_of(root, true))
+	{
+		if (!dc_table_has_slices(lfirst_oid(cell), slices))
+			return NIL;
+	}
+	return slices;
 }

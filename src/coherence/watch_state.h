@@ -41,18 +41,23 @@ extern bool dc_watch_is_begun(const DcWatchState *state);
 extern List *dc_watch_slices(const DcWatchState *state);
 extern bool dc_names_has(const List *names, const char *name);
 
+/* Those that the table should have: all of its roots'. */
+extern List *dc_wanted_slices(Oid table);
+
 /* Is a trigger as it should be, for these slices? */
 extern bool dc_trigger_is_right(const DcWatchState *state, int i,
 								const List *slices);
 
-/* The table and its parts, parts of parts, and so on, foreign ones apart. */
+/* The table and its parts, but for foreign and temporary ones. */
 extern List *dc_watch_tables(Oid relation);
-extern bool dc_tables_are_right(Oid relation, const List *slices);
+
+/* Are all triggers of these as they should be? */
+extern bool dc_tables_are_right(Oid relation);
 
 /* Is every write to the relation announced, or is it one that is not written? */
 extern bool dc_watch_is_complete(Oid relation);
 
-/* Are writes to the table announced by slices of the column? */
-extern bool dc_watch_has_slice(Oid relation, const char *column);
+/* By which slices are writes to the table, a root, announced? */
+extern List *dc_watched_slices(Oid root);
 
 #endif							/* DC_WATCH_STATE_H */

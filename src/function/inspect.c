@@ -246,7 +246,8 @@ dc_put_dependency(ReturnSetInfo *result, const DcReadsRow *row,
 					 dc_watch_is_complete(row->relation)),
 		TimestampTzGetDatum(last),
 		BoolGetDatum(slice != NULL &&
-					 dc_watch_has_slice(row->relation, slice->column)),
+					 dc_names_has(dc_watched_slices(row->relation),
+								  slice->column)),
 	};
 	bool		nulls[lengthof(values)] = {
 		[1] = !OidIsValid(row->relation),
@@ -365,22 +366,52 @@ typedef struct DcAnalysis
 	DcVolatiles volatiles;
 } DcAnalysis;
 
-/* As they are in a call; the end of the subtransaction undoes it. */
-static void
-dc_apply_settings_of(Oid function)
+/*
+ * Looking at a query can run code, in input functions of its literals' types.
+ * That is not to happen with more rights than the function's owner has, who
+ * wrote it; nor with the owner's, in a search_path of somebody who has not got
+ * them.
+ */
+static bool
+dc_become_owner(const Form_pg_proc proc)
+{
+	Oid			user;
+	int			context;
+
+	GetUserIdAndSecContext(&user, &context);
+	if (!has_privs_of_role(user, proc->proowner))
+		return false;
+	SetUserIdAndSecContext(proc->proowner, context |
+						   SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	return true;
+}
+
+/*
+ * As who and with what settings the query is to be looked at; the end of the
+ * subtransaction undoes it.  False if the user may not.
+ */
+static bool
+dc_begin_analysis(Oid function)
 {
 	HeapTuple	row = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	bool		isnull = true;
-	Datum		settings = 0;
+	Datum		settings;
 
 	if (!HeapTupleIsValid(row))
-		return;
+		return false;
+	if (!dc_become_owner((Form_pg_proc) GETSTRUCT(row)))
+	{
+		ReleaseSysCache(row);
+		return false;
+	}
 	settings = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proconfig, &isnull);
 	if (!isnull)
 		ProcessGUCArray(DatumGetArrayTypePCopy(settings),
 						superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
 						GUC_ACTION_SAVE);
 	ReleaseSysCache(row);
+	return true;
 }
 
 /* The volatile functions that the query calls, also through views. */
@@ -391,7 +422,8 @@ dc_find_volatile_functions(void *arg)
 	Query	   *query;
 	ListCell   *cell;
 
-	dc_apply_settings_of(analysis->function->oid);
+	if (!dc_begin_analysis(analysis->function->oid))
+		return;
 	query = dc_analyze(analysis->function);
 
 	AcquireRewriteLocks(query, true, false);

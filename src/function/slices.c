@@ -10,7 +10,6 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "nodes/makefuncs.h"
 #include "nodes/value.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -70,11 +69,17 @@ dc_slice_parse(const char *text, const char *what, DcFieldNumber argument,
 	return slice;
 }
 
+/* Whether or not the caller may use its schema: the query may, by a view. */
 Oid
 dc_slice_table(const DcSliceOption *slice)
 {
-	return RangeVarGetRelid(makeRangeVarFromNameList(slice->table), NoLock,
-							true);
+	const char *name = strVal(llast(slice->table));
+	Oid			schema;
+
+	if (list_length(slice->table) == 1)
+		return RelnameGetRelid(name);
+	schema = get_namespace_oid(strVal(linitial(slice->table)), true);
+	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 }
 
 /* The column's type and collation; false if it is not there. */
@@ -95,12 +100,16 @@ dc_slice_column(const DcSliceOption *slice, Oid table, Oid *type,
 static void
 dc_slice_check(const DcFunction *function, const DcSliceOption *slice)
 {
-	Oid			table = RangeVarGetRelid(makeRangeVarFromNameList(slice->table),
-										 NoLock, false);
+	Oid			table = dc_slice_table(slice);
 	Oid			argument = function->args[slice->argument].oid;
 	Oid			type;
 	Oid			collation;
 
+	if (!OidIsValid(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("option \"slice\": table \"%s\" does not exist",
+						NameListToString(slice->table))));
 	if (get_rel_relkind(table) != RELKIND_RELATION &&
 		get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
@@ -165,16 +174,17 @@ dc_slices_of(const DcFunction *function, FunctionCallInfo fcinfo, int *n)
 		Oid			type;
 		Oid			collation;
 
-		/* The column's type may have changed since the validator looked. */
-		if (argument.isnull ||
-			!dc_slice_column(slice, table, &type, &collation) ||
-			!dc_slice_types_match(type, argument_type) ||
-			!dc_collations_agree(function->collation, collation))
+		if (!dc_slice_column(slice, table, &type, &collation))
 			continue;
 		slices[*n].relation = table;
 		slices[*n].column = slice->column;
-		slices[*n].value = dc_slice_hash(argument.value, argument_type,
-										 collation);
+
+		/* The column's type may have changed since the validator looked. */
+		slices[*n].all = argument.isnull ||
+			!dc_slice_types_match(type, argument_type) ||
+			!dc_collations_agree(function->collation, collation);
+		slices[*n].value = slices[*n].all ? 0 :
+			dc_slice_hash(argument.value, argument_type, collation);
 		(*n)++;
 	}
 	return slices;
