@@ -231,7 +231,7 @@ CREATE FUNCTION dashboard_cache.dependency_rows(
 	OUT slice_watched boolean)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dashboard_cache_dependency_rows'
-LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION dashboard_cache.dependency_rows() IS
 	'The rows of the view dashboard_cache.dependencies, and one without relation for each function that is known to read none. slice_watched: is the table watched with that slice?';
 
@@ -244,7 +244,7 @@ COMMENT ON COLUMN dashboard_cache.dependencies.relation IS 'the table, by its to
 COMMENT ON COLUMN dashboard_cache.dependencies.columns IS 'the columns whose updates invalidate; NULL: any, {}: none, only rows that come or go';
 COMMENT ON COLUMN dashboard_cache.dependencies.slice IS 'the rows that it reads, as #slice says';
 COMMENT ON COLUMN dashboard_cache.dependencies.watched IS 'is every write announced, to all parts of the table? If not, results live until their time to live is over';
-COMMENT ON COLUMN dashboard_cache.dependencies.last_invalidation IS 'when a commit last announced a change of what is read, in any slice; NULL: not since the server''s start';
+COMMENT ON COLUMN dashboard_cache.dependencies.last_invalidation IS 'when, in whole seconds, a commit last announced a change of what is read, in any slice; NULL: not since the cache began empty';
 GRANT SELECT ON dashboard_cache.dependencies TO PUBLIC;
 
 CREATE FUNCTION dashboard_cache.entry_rows(

@@ -29,6 +29,15 @@
 #include "storage/waiteventset.h"
 #endif
 
+/* Brings a cache line near that is about to be written. */
+static inline void
+dc_prefetch_to_write(const void *line)
+{
+#if defined(__GNUC__)
+	__builtin_prefetch(line, 1);
+#endif
+}
+
 /* pg_attribute.attgenerated of a column that is not stored, from 18 on. */
 #define DC_GENERATED_VIRTUAL 'v'
 

@@ -39,7 +39,7 @@
 #define DC_SAVED_TEMPORARY DC_SAVED_FILE ".tmp"
 
 /* Changes with the layout of the file or of anything in it. */
-#define DC_SAVED_VERSION 4
+#define DC_SAVED_VERSION 5
 
 typedef struct DcSavedHeader
 {

@@ -297,16 +297,23 @@ dc_before_alter_table(const AlterTableStmt *statement)
 	foreach(cell, statement->cmds)
 	{
 		const AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
-		Oid			parent;
+		Oid			table = RangeVarGetRelid(statement->relation, NoLock, true);
 		Oid			part;
 
+		/*
+		 * Who is writing to its parts meanwhile tells those who read it by
+		 * its old ancestors.
+		 */
+		if ((command->subtype == AT_AddInherit ||
+			 command->subtype == AT_DropInherit) &&
+			OidIsValid(table) && dc_owns_relation(table))
+			dc_watch_lock(table);
 		if (command->subtype != AT_AttachPartition)
 			continue;
-		parent = RangeVarGetRelid(statement->relation, NoLock, true);
 		part = RangeVarGetRelid(castNode(PartitionCmd, command->def)->name,
 								NoLock, true);
-		if (OidIsValid(parent) && OidIsValid(part) && dc_owns_relation(part))
-			dc_watch_before_attach(parent, part);
+		if (OidIsValid(table) && OidIsValid(part) && dc_owns_relation(part))
+			dc_watch_before_attach(table, part);
 	}
 }
 
@@ -334,12 +341,24 @@ dc_table_to_repair(const AlterTableStmt *statement,
 }
 
 static void
+dc_repair_table(Oid table)
+{
+	if (OidIsValid(table) && dc_owns_relation(table))
+		dc_watch_repair(table);
+}
+
+static void
 dc_repair(const RangeVar *table)
 {
-	Oid			oid = RangeVarGetRelid(table, NoLock, true);
+	dc_repair_table(RangeVarGetRelid(table, NoLock, true));
+}
 
-	if (OidIsValid(oid) && dc_owns_relation(oid))
-		dc_watch_repair(oid);
+/* Where the table was made, whatever else of the name is found first. */
+static void
+dc_repair_new(const RangeVar *table)
+{
+	dc_repair_table(get_relname_relid(table->relname,
+									  RangeVarGetCreationNamespace(table)));
 }
 
 static void
@@ -374,7 +393,7 @@ dc_after(Node *statement)
 		dc_repair(((RenameStmt *) statement)->relation);	/* of a slice */
 	else if (IsA(statement, CreateStmt) &&
 			 ((CreateStmt *) statement)->inhRelations != NIL)
-		dc_repair(((CreateStmt *) statement)->relation);
+		dc_repair_new(((CreateStmt *) statement)->relation);
 }
 
 /*
@@ -419,6 +438,8 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 			dc_definitions_end();
 	}
 	PG_END_TRY();
+	if (commits_prepared)
+		dc_definitions_committed();
 	dc_invalidate_reach(reach, node);
 	if (reach != DC_REACH_NOTHING)
 		dc_after(node);

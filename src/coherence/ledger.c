@@ -72,16 +72,13 @@ typedef struct DcLedger
 
 static DcLedger *ledger = NULL;
 
-/* When each slot was last touched, for people, outside the slots. */
-static pg_atomic_uint64 *times = NULL;
-
 static void dc_raise(uint64 horizon);
 static void dc_incarnation_begin(void);
 
 Size
 dc_ledger_shmem_size(void)
 {
-	return sizeof(DcLedger) + DC_LEDGER_SLOTS * sizeof(pg_atomic_uint64);
+	return sizeof(DcLedger);
 }
 
 void
@@ -89,15 +86,10 @@ dc_ledger_shmem_init(void)
 {
 	bool		found;
 
-	ledger = ShmemInitStruct("dashboard_cache ledger", sizeof(DcLedger),
-							 &found);
+	ledger = ShmemInitStruct("dashboard_cache ledger",
+							 dc_ledger_shmem_size(), &found);
 	if (!found)
 		dc_ledger_clear();
-	times = ShmemInitStruct("dashboard_cache times",
-							DC_LEDGER_SLOTS * sizeof(pg_atomic_uint64),
-							&found);
-	for (int i = 0; !found && i < DC_LEDGER_SLOTS; i++)
-		pg_atomic_init_u64(&times[i], 0);
 }
 
 void
@@ -122,7 +114,7 @@ dc_slot_init(DcSlot *slot)
 	SpinLockInit(&slot->lock);
 
 	/* An earlier start may have left something in Redis. */
-	pg_atomic_init_u32(&slot->armed, 1);
+	pg_atomic_init_u32(&slot->state, DC_SLOT_ARMED);
 }
 
 /* In the postmaster, when nobody else is there: all spinlocks are free. */
@@ -229,33 +221,46 @@ dc_slot_of(DcTag tag)
 	return &ledger->slots[tag % DC_LEDGER_SLOTS];
 }
 
-bool
-dc_ledger_publish(DcTag tag, uint64 xid, TimestampTz now)
+/* Seconds, from 2000 on and for 68 years. */
+uint32
+dc_slot_time(TimestampTz time)
 {
-	pg_atomic_write_u64(&times[tag % DC_LEDGER_SLOTS], (uint64) now);
-	return dc_slot_publish(dc_slot_of(tag), xid);
+	return (uint32) (time / USECS_PER_SEC) << 1;
+}
+
+bool
+dc_ledger_publish(DcTag tag, uint64 xid, uint32 now)
+{
+	return dc_slot_publish(dc_slot_of(tag), xid, now);
+}
+
+void
+dc_ledger_prefetch(DcTag tag)
+{
+	dc_prefetch_to_write(dc_slot_of(tag));
 }
 
 TimestampTz
 dc_ledger_touched_at(DcTag tag)
 {
-	return (TimestampTz) pg_atomic_read_u64(&times[tag % DC_LEDGER_SLOTS]);
+	return (TimestampTz) (pg_atomic_read_u32(&dc_slot_of(tag)->state) >> 1) *
+		USECS_PER_SEC;
 }
 
 /*
- * The id is published before the flag is read, and who arms reads the ids
+ * The id is published before the flag is taken, and who arms reads the ids
  * after it: one of the two notices the other.
  */
 void
 dc_ledger_arm(const DcTag *tags, int n)
 {
 	for (int i = 0; i < n; i++)
-		pg_atomic_write_u32(&dc_slot_of(tags[i])->armed, 1);
+		pg_atomic_fetch_or_u32(&dc_slot_of(tags[i])->state, DC_SLOT_ARMED);
 	pg_memory_barrier();
 }
 
 bool
-dc_slot_publish(DcSlot *slot, uint64 xid)
+dc_slot_publish(DcSlot *slot, uint64 xid, uint32 now)
 {
 	int			oldest = 0;
 	uint64		oldest_id = PG_UINT64_MAX;
@@ -288,9 +293,7 @@ dc_slot_publish(DcSlot *slot, uint64 xid)
 			pg_atomic_write_u64(&slot->newest, xid);
 	}
 	SpinLockRelease(&slot->lock);
-	pg_memory_barrier();
-	return pg_atomic_read_u32(&slot->armed) != 0 &&
-		pg_atomic_exchange_u32(&slot->armed, 0) != 0;
+	return (pg_atomic_exchange_u32(&slot->state, now) & DC_SLOT_ARMED) != 0;
 }
 
 bool
@@ -394,6 +397,24 @@ dc_definitions_are_current(uint64 *last)
 	pg_memory_barrier();
 	AcceptInvalidationMessages();
 	return current;
+}
+
+/*
+ * After a crash the ledger does not know whether it has changed definitions,
+ * so it counts as if: older snapshots run their queries.
+ */
+void
+dc_definitions_committed(void)
+{
+	DcSlot	   *slot = dc_unversioned_slot();
+	uint64		last = U64FromFullTransactionId(ReadNextFullTransactionId()) - 1;
+
+	SpinLockAcquire(&slot->lock);
+	if (pg_atomic_read_u64(&slot->horizon) < last)
+		pg_atomic_write_u64(&slot->horizon, last);
+	if (pg_atomic_read_u64(&slot->newest) < last)
+		pg_atomic_write_u64(&slot->newest, last);
+	SpinLockRelease(&slot->lock);
 }
 
 uint64

@@ -22,8 +22,13 @@ typedef struct DcSlot
 	pg_atomic_uint64 horizon;	/* any id up to this may have touched it */
 	pg_atomic_uint64 ids[DC_SLOT_IDS];	/* ids above it that did; 0: none */
 	slock_t		lock;			/* held by who publishes; readers take none */
-	pg_atomic_uint32 armed;		/* may Redis hold what depends on it? */
+	pg_atomic_uint32 state;		/* DC_SLOT_ARMED, and from the next bit on
+								 * when it was last touched; see
+								 * dc_slot_time() */
 } DcSlot;
+
+/* Redis may hold what depends on it. */
+#define DC_SLOT_ARMED 1
 
 #define DC_INCARNATION_SECRET 32
 
@@ -66,14 +71,20 @@ extern bool dc_ledger_valid(const DcDependencies *entry,
 							const DcReader *reader);
 extern void dc_ledger_raise_horizon(uint64 horizon);
 
-/* For people: when was it last touched?  0: not since the start. */
+/* A time as slots keep it. */
+extern uint32 dc_slot_time(TimestampTz time);
+
+/* For people: when was it last touched, in whole seconds?  0: not known. */
 extern TimestampTz dc_ledger_touched_at(DcTag tag);
 
 /*
  * Returns whether the tag was armed, and disarms it: true means that somebody
  * has to look for entries that are not checked when they are read.
  */
-extern bool dc_ledger_publish(DcTag tag, uint64 xid, TimestampTz now);
+extern bool dc_ledger_publish(DcTag tag, uint64 xid, uint32 now);
+
+/* For whoever will publish the tag soon: brings its slot near. */
+extern void dc_ledger_prefetch(DcTag tag);
 extern void dc_ledger_arm(const DcTag *tags, int n);
 
 /* Is anybody still running who has touched what the entry depends on? */
@@ -93,6 +104,9 @@ extern void dc_definitions_end(void);
  */
 extern bool dc_definitions_are_current(uint64 *last);
 
+/* After the commit of a transaction that may have been prepared long ago. */
+extern void dc_definitions_committed(void);
+
 /* The last transaction that has changed definitions for this database. */
 extern uint64 dc_definitions_last(void);
 
@@ -102,7 +116,7 @@ extern const DcIncarnation *dc_incarnation_of(uint64 id);
 
 /* For patterns, which have slots of their own. */
 extern void dc_slot_init(DcSlot *slot);
-extern bool dc_slot_publish(DcSlot *slot, uint64 xid);
+extern bool dc_slot_publish(DcSlot *slot, uint64 xid, uint32 now);
 extern bool dc_slot_valid(DcSlot *slot, const DcStamp *stamp,
 						  const DcReader *reader);
 extern bool dc_slot_in_doubt(DcSlot *slot, const DcReader *reader);

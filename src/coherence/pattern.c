@@ -361,7 +361,7 @@ dc_patterns_publish(const char *text, int length, uint64 xid)
 	row = dc_row_for(text, length);
 	if (!dc_row_is(row, text, length))
 		dc_row_replace(row, text, length);
-	dc_slot_publish(&row->slot, xid);
+	dc_slot_publish(&row->slot, xid, 0);
 	if (xid > pg_atomic_read_u64(&patterns->newest))
 		pg_atomic_write_u64(&patterns->newest, xid);
 	LWLockRelease(dc_shared->pattern_lock);

@@ -130,7 +130,7 @@ dc_pending_mark(void)
 
 /* Returns whether entries in Redis may have to be cleared. */
 static bool
-dc_publish_item(const DcPendingItem *item, uint64 xid, TimestampTz now)
+dc_publish_item(const DcPendingItem *item, uint64 xid, uint32 now)
 {
 	bool		armed;
 
@@ -168,6 +168,8 @@ dc_pending_add(DcPendingItem item)
 			return;
 	}
 
+	if (!item.is_glob)
+		dc_ledger_prefetch(item.tag);
 	dc_pending_mark();
 	items = dc_pending_grow(items, n_items, &max_items, sizeof(DcPendingItem));
 	if (item.pattern != NULL)
@@ -183,7 +185,7 @@ dc_pending_add(DcPendingItem item)
 	else if (n_items > DC_PENDING_SMALL)
 		dc_pending_index();
 
-	if (published && dc_publish_item(&item, xid, GetCurrentTimestamp()))
+	if (published && dc_publish_item(&item, xid, dc_slot_time(GetCurrentTimestamp())))
 		dc_clearing_wake();
 }
 
@@ -265,14 +267,14 @@ static void
 dc_pending_publish(void)
 {
 	uint64		xid;
-	TimestampTz now;
+	uint32		now;
 	bool		armed = false;
 
 	published = true;
 	if (n_items == 0)
 		return;
 	xid = dc_own_xid();
-	now = GetCurrentTimestamp();
+	now = dc_slot_time(GetCurrentTimestamp());
 	if (has_unversioned)
 		dc_pending_begin_defining();
 	for (int i = 0; i < n_items; i++)

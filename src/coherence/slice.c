@@ -20,6 +20,7 @@
 
 #include "coherence/slice.h"
 #include "settings.h"
+#include "shmem.h"
 
 PG_FUNCTION_INFO_V1(dashboard_cache_note_row);
 PG_FUNCTION_INFO_V1(dashboard_cache_note_update);
@@ -42,13 +43,17 @@ typedef struct DcHashElement
 
 #include "lib/simplehash.h"
 
+/* So many values, of a type that is passed by value, are known at a glance. */
+#define DC_RECENT 256
+
 /* An argument of a WHEN clause's function. */
 typedef struct DcSliceArgument
 {
 	TypeCacheEntry *type;
 	Oid			collation;
-	bool		has_last;
-	Datum		last;			/* of a type that is passed by value */
+	bool		has_last;		/* only of a type that is passed by value */
+	Datum		last;
+	Datum	   *recent;			/* by their low bits; NULL while there is one */
 } DcSliceArgument;
 
 /* What such a function remembers, in fn_extra: for one statement. */
@@ -65,8 +70,8 @@ static int	max_notes = 0;
 void
 dc_slice_set_init(DcSliceSet *set, MemoryContext context)
 {
-	set->too_many = false;
-	set->values = dc_hashes_create(context, 64, NULL);
+	memset(set, 0, sizeof(*set));
+	set->context = context;
 }
 
 bool
@@ -74,8 +79,23 @@ dc_slice_set_add(DcSliceSet *set, uint64 value)
 {
 	bool		found;
 
+	/* Most statements write to one slice. */
+	if (!set->any)
+	{
+		set->any = true;
+		set->first = value;
+		return true;
+	}
+	if (set->values == NULL)
+	{
+		if (value == set->first)
+			return false;
+		set->values = dc_hashes_create(set->context, 64, NULL);
+		dc_hashes_insert(set->values, set->first, &found);
+	}
 	dc_hashes_insert(set->values, value, &found);
-	set->too_many = set->values->members > (uint32) dc_max_slices_per_statement;
+	set->too_many =
+		set->values->members > (uint32) dc_max_slices_per_statement;
 	return !found;
 }
 
@@ -182,12 +202,21 @@ dc_slice_register(void)
  * clause, compiled for one statement, table and trigger.
  */
 
-static Oid
-dc_argument_collation(FmgrInfo *flinfo, int i)
+static void
+dc_slice_argument_init(DcSliceArgument *argument, FmgrInfo *flinfo, int i)
 {
-	FuncExpr   *call = castNode(FuncExpr, flinfo->fn_expr);
+	Oid			type = get_fn_expr_argtype(flinfo, i);
 
-	return exprCollation(list_nth(call->args, i));
+	argument->type = OidIsValid(type) ? dc_hashable_type(type) : NULL;
+	if (argument->type == NULL ||
+		!OidIsValid(argument->type->hash_extended_proc) ||
+		!IsA(flinfo->fn_expr, FuncExpr))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("slices need values of a type with a hash function"),
+				 errhint("Call dashboard_cache.watch(), which creates the triggers.")));
+	argument->collation =
+		exprCollation(list_nth(((FuncExpr *) flinfo->fn_expr)->args, i));
 }
 
 static DcSeen *
@@ -203,20 +232,38 @@ dc_seen_begin(FunctionCallInfo fcinfo, int per_column)
 									  n * sizeof(DcSliceSet));
 	for (int i = 0; i < n; i++)
 	{
-		Oid			type = get_fn_expr_argtype(flinfo, i);
-
-		if (!OidIsValid(type) || !dc_slice_type_ok(type))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("slices need values of a type with a hash function"),
-					 errhint("Call dashboard_cache.watch(), which creates the triggers.")));
-		seen->arguments[i].type = dc_hashable_type(type);
-		seen->arguments[i].collation = dc_argument_collation(flinfo, i);
+		dc_slice_argument_init(&seen->arguments[i], flinfo, i);
 		if (i % per_column == 0)
 			dc_slice_set_init(&seen->slices[i / per_column], flinfo->fn_mcxt);
 	}
 	flinfo->fn_extra = seen;
 	return seen;
+}
+
+/* Is it known to have been noted?  Only of a type that is passed by value. */
+static bool
+dc_is_recent(DcSliceArgument *argument, Datum value, MemoryContext context)
+{
+	Datum	   *recent;
+
+	if (argument->has_last && value == argument->last)
+		return true;
+	if (argument->has_last && argument->recent == NULL)
+	{
+		argument->recent = MemoryContextAlloc(context,
+											  DC_RECENT * sizeof(Datum));
+		for (int i = 0; i < DC_RECENT; i++)
+			argument->recent[i] = argument->last;
+	}
+	argument->has_last = true;
+	argument->last = value;
+	if (argument->recent == NULL)
+		return false;
+	recent = &argument->recent[value % DC_RECENT];
+	if (*recent == value)
+		return true;
+	*recent = value;
+	return false;
 }
 
 static void
@@ -225,10 +272,9 @@ dc_note_value(DcSliceArgument *argument, Datum value, int position,
 {
 	DcSliceNote note = {.position = position};
 
-	if (argument->has_last && value == argument->last)
+	if (argument->type->typbyval &&
+		dc_is_recent(argument, value, slices->context))
 		return;
-	argument->has_last = argument->type->typbyval;
-	argument->last = value;
 	note.value = dc_hash_with(argument->type, value, argument->collation);
 	if (!dc_slice_set_add(slices, note.value))
 		return;
@@ -241,6 +287,9 @@ dc_note_slices(FunctionCallInfo fcinfo, int per_column)
 {
 	DcSeen	   *seen = fcinfo->flinfo->fn_extra;
 
+	/* Nobody is to be told. */
+	if (dc_shared == NULL)
+		PG_RETURN_BOOL(false);
 	if (unlikely(seen == NULL))
 		seen = dc_seen_begin(fcinfo, per_column);
 	for (int i = 0; i < PG_NARGS(); i++)

@@ -18,7 +18,10 @@ extern uint64 dc_slice_hash(Datum value, Oid type, Oid collation);
 typedef struct DcSliceSet
 {
 	bool		too_many;		/* more than max_slices_per_statement */
-	struct dc_hashes_hash *values;
+	bool		any;			/* is the next one set? */
+	uint64		first;
+	struct dc_hashes_hash *values;	/* NULL while there is one at most */
+	MemoryContext context;
 } DcSliceSet;
 
 extern void dc_slice_set_init(DcSliceSet *set, MemoryContext context);

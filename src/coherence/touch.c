@@ -25,6 +25,7 @@
 #include "coherence/slice.h"
 #include "coherence/writing.h"
 #include "settings.h"
+#include "shmem.h"
 
 PG_FUNCTION_INFO_V1(dashboard_cache_touch);
 
@@ -247,6 +248,8 @@ dashboard_cache_touch(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("dashboard_cache.touch() must be called as an AFTER trigger that is not deferrable"),
 				 errhint("Call dashboard_cache.watch(), which creates the triggers.")));
+	if (dc_shared == NULL)
+		return PointerGetDatum(NULL);
 	change = dc_change_of(data);
 	dc_touch_table(&change);
 	dc_touch_slices(&change, data);

@@ -148,10 +148,7 @@ dc_watch_table(Oid relation, const List *slices)
 	}
 }
 
-/*
- * Locks the table and its parts against writers, and against who would make
- * another table a part of them; so after the locks no part is missed.
- */
+/* After the locks no part is missed. */
 static List *
 dc_lock_tables(Oid relation)
 {
@@ -175,6 +172,12 @@ dc_lock_tables(Oid relation)
 		}
 	}
 	return dc_watch_tables(relation);
+}
+
+void
+dc_watch_lock(Oid table)
+{
+	list_free(dc_lock_tables(table));
 }
 
 /* With one slice more for the first. */

@@ -26,6 +26,12 @@ extern DcRefusal *dc_watch_refusal(Oid relation);
  */
 extern void dc_watch(Oid relation, const char *slice);
 
+/*
+ * Locks the table and its parts against writers, and against who would make
+ * another table a part of them.
+ */
+extern void dc_watch_lock(Oid table);
+
 /* Before a table becomes a partition of another. */
 extern void dc_watch_before_attach(Oid parent, Oid part);
 

@@ -102,12 +102,11 @@ dc_begin_writing_query(const QueryDesc *query, int first_note)
 		dc_leaves_triggers(query);
 }
 
-/* What it had noted when it began to run; if that is not known, all counts. */
-static int
-dc_first_note_of(const QueryDesc *query)
+/* Is it known what had been noted when the query began to run? */
+static bool
+dc_knows_first_note(const QueryDesc *query)
 {
-	return depth < DC_MAX_WRITING_DEPTH && writing[depth].query == query ?
-		writing[depth].first_note : 0;
+	return depth < DC_MAX_WRITING_DEPTH && writing[depth].query == query;
 }
 
 static bool
@@ -162,12 +161,13 @@ dc_finish_writing(QueryDesc *query, int first_note)
 static void
 dc_executor_finish(QueryDesc *query)
 {
-	int			first_note = dc_first_note_of(query);
+	bool		known = dc_knows_first_note(query);
+	int			first_note = known ? writing[depth].first_note : 0;
 
 	if (dc_query_writes(query))
 	{
 		dc_finish_writing(query, first_note);
-		if (!dc_leaves_triggers(query))
+		if (known && !dc_leaves_triggers(query))
 			dc_slice_forget_notes(first_note);
 	}
 	else if (previous_executor_finish)

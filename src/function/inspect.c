@@ -218,17 +218,17 @@ dc_last_touched(const DcReadsRow *row)
 	return last;
 }
 
-/* Is there a row of the same function that is newer? */
-static bool
-dc_is_outdated(const DcReadsRow *row, const DcReadsRow *rows, int n)
+/* By function, the newest first. */
+static int
+dc_compare_reads(const void *a, const void *b)
 {
-	for (int i = 0; i < n; i++)
-	{
-		if (rows[i].function == row->function &&
-			rows[i].definitions > row->definitions)
-			return true;
-	}
-	return false;
+	const DcReadsRow *x = a;
+	const DcReadsRow *y = b;
+
+	if (x->function != y->function)
+		return x->function < y->function ? -1 : 1;
+	return x->definitions > y->definitions ? -1 :
+		x->definitions < y->definitions;
 }
 
 static void
@@ -265,18 +265,24 @@ dashboard_cache_dependency_rows(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	DcReadsRow *rows;
+	DcReadsRow *newest = NULL;
+	DcFunction *function = NULL;
 	int			n = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (dc_shared == NULL)
 		return (Datum) 0;
 	rows = dc_reads_copy(&n);
+	qsort(rows, n, sizeof(DcReadsRow), dc_compare_reads);
 	for (int i = 0; i < n; i++)
 	{
-		DcFunction *function = dc_function_for_people(rows[i].function);
-
+		if (i == 0 || rows[i].function != newest->function)
+		{
+			newest = &rows[i];
+			function = dc_function_for_people(newest->function);
+		}
 		if (function == NULL || function->source_hash[0] != rows[i].source ||
-			dc_is_outdated(&rows[i], rows, n) ||
+			rows[i].definitions < newest->definitions ||
 			(OidIsValid(rows[i].relation) &&
 			 get_rel_name(rows[i].relation) == NULL))
 			continue;

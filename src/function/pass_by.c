@@ -8,6 +8,7 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "replication/logicalworker.h"
 
 #include "coherence/writing.h"
 #include "function/pass_by.h"
@@ -65,7 +66,7 @@ dc_pass_by(const DcFunction *function, FunctionCallInfo fcinfo,
 		return DC_REASON_SNAPSHOT_MOVED;
 
 	/* It may see rows that this transaction has not invalidated yet. */
-	if (dc_sees_unannounced(snapshot))
+	if (dc_sees_unannounced(snapshot) || IsLogicalWorker())
 		return DC_REASON_OWN_WRITES;
 	if (dc_arguments_too_large(function, fcinfo))
 		return DC_REASON_TOO_LARGE;
