@@ -5,8 +5,8 @@
  *
  * Lock order: a partition lock of the store, or the pattern lock, or the
  * directory lock, or the reads lock; inside a partition lock, the page lock; inside all,
- * spinlocks (a ledger slot's, the free rows', the breaker's, the clearing
- * queue's).  No two partition locks are held at once, and nothing that can
+ * ProcArrayLock, and spinlocks (a ledger slot's, the definitions', the free
+ * rows', the breaker's, the clearing queue's).  No two partition locks are held at once, and nothing that can
  * wait for anything else, allocate or raise an error is done under any of
  * them, but for the copy of a hit's value.
  */
@@ -18,6 +18,7 @@
 #include "storage/shmem.h"
 
 #include "coherence/clearing.h"
+#include "coherence/definitions.h"
 #include "coherence/dependency.h"
 #include "coherence/ledger.h"
 #include "coherence/pattern.h"
@@ -45,6 +46,7 @@ dc_shmem_request(void)
 
 	RequestAddinShmemSpace(MAXALIGN(sizeof(DcShared)));
 	RequestAddinShmemSpace(dc_ledger_shmem_size());
+	RequestAddinShmemSpace(dc_definitions_shmem_size());
 	RequestAddinShmemSpace(dc_patterns_shmem_size());
 	RequestAddinShmemSpace(dc_dependency_shmem_size());
 	RequestAddinShmemSpace(dc_stats_shmem_size());
@@ -78,6 +80,7 @@ dc_shmem_startup(void)
 		dc_shared->worker_latch = NULL;
 	}
 	dc_ledger_shmem_init();
+	dc_definitions_shmem_init();
 	dc_patterns_shmem_init();
 	dc_dependency_shmem_init();
 	dc_stats_shmem_init();

@@ -24,6 +24,7 @@
 #include "utils/lsyscache.h"
 
 #include "coherence/ddl.h"
+#include "coherence/definitions.h"
 #include "coherence/pending.h"
 #include "coherence/relation.h"
 #include "coherence/watch.h"
@@ -438,8 +439,6 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 			dc_definitions_end();
 	}
 	PG_END_TRY();
-	if (commits_prepared)
-		dc_definitions_committed();
 	dc_invalidate_reach(reach, node);
 	if (reach != DC_REACH_NOTHING)
 		dc_after(node);

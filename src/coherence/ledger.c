@@ -18,28 +18,19 @@
  * and a reader reads the ids before the horizon, so it meets each id in one
  * of the two.  All horizons and all "newest" only ever rise.
  *
- * Definitions and privileges are not versioned: whatever its snapshot, a query
- * meets those of today, and so it does a table that was truncated.  Hence who
- * changes them touches a tag that is asked another question: is there an id
- * that the reader's snapshot does not know as completed, and that is over
- * nevertheless?  Then the reader runs the query.  And since a commit is seen
- * by new snapshots a moment before its definitions reach other sessions, what
- * is computed in that moment is not kept: a counter tells.
- *
  * Whoever keeps an entry where its readers do not come here, in Redis, arms
  * its tags first; the first transaction that touches an armed slot disarms it
  * and sees to it that the entry is looked for.  All others pass.
  *
- * Nothing here allocates or throws, but for taking in what has changed.
+ * Nothing here allocates or throws.
  */
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "storage/procarray.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
-#include "utils/inval.h"
 
+#include "coherence/definitions.h"
 #include "coherence/ledger.h"
 #include "coherence/pattern.h"
 #include "compat.h"
@@ -59,10 +50,7 @@ typedef struct DcLedger
 	/* What was read back at the start; constant from then on. */
 	uint64		saved_horizon;	/* 0: nothing */
 	TimeLineID	saved_timeline;
-	pg_atomic_uint32 defining;	/* transactions whose definitions are on their
-								 * way */
-	char		pad[64 - 2 * sizeof(uint64) - sizeof(TimeLineID) -
-					sizeof(uint32)];
+	char		pad[64 - 2 * sizeof(uint64) - sizeof(TimeLineID)];
 
 	/* The latest first; constant from the start on. */
 	DcIncarnation incarnations[DC_INCARNATIONS];
@@ -96,7 +84,6 @@ void
 dc_ledger_clear(void)
 {
 	pg_atomic_init_u64(&ledger->horizon, 0);
-	pg_atomic_init_u32(&ledger->defining, 0);
 	ledger->saved_horizon = 0;
 	memset(ledger->incarnations, 0, sizeof(ledger->incarnations));
 	dc_incarnation_begin();
@@ -132,7 +119,6 @@ dc_ledger_load(FILE *file, TimeLineID timeline)
 	ledger->saved_horizon = pg_atomic_read_u64(&ledger->horizon);
 	ledger->saved_timeline = timeline;
 	pg_atomic_write_u64(&ledger->horizon, 0);
-	pg_atomic_write_u32(&ledger->defining, 0);
 	dc_incarnation_begin();
 	return true;
 }
@@ -194,6 +180,7 @@ dc_ledger_begin(void)
 		horizon = ledger->saved_horizon;
 	else
 		horizon = U64FromFullTransactionId(ReadNextFullTransactionId()) - 1;
+	dc_definitions_start(horizon);
 	dc_raise(horizon);
 }
 
@@ -318,39 +305,10 @@ dc_slot_valid(DcSlot *slot, const DcStamp *stamp, const DcReader *reader)
 								 pg_atomic_read_u64(&slot->horizon));
 }
 
-/* Is anything on the slot over that the reader's snapshot does not know? */
-static bool
-dc_slot_is_ahead(DcSlot *slot, const DcReader *reader)
-{
-	if (likely(pg_atomic_read_u64(&slot->newest) < reader->xmin))
-		return false;
-	for (int i = 0; i < DC_SLOT_IDS; i++)
-	{
-		uint64		id = pg_atomic_read_u64(&slot->ids[i]);
-
-		if (id != 0 && id != reader->own && !dc_reader_completed(reader, id) &&
-			!TransactionIdIsInProgress((TransactionId) id))
-			return true;
-	}
-	pg_read_barrier();
-	return pg_atomic_read_u64(&slot->horizon) >= reader->xmin;
-}
-
-/* The same in all databases, hence for all of a process's life. */
-static DcSlot *
-dc_unversioned_slot(void)
-{
-	static DcSlot *slot = NULL;
-
-	if (unlikely(slot == NULL))
-		slot = dc_slot_of(dc_tag(DC_TAG_UNVERSIONED, "", 0));
-	return slot;
-}
-
 bool
 dc_ledger_valid(const DcDependencies *entry, const DcReader *reader)
 {
-	if (dc_slot_is_ahead(dc_unversioned_slot(), reader))
+	if (dc_definitions_are_ahead(reader))
 		return false;
 	for (int i = 0; i < entry->n_tags; i++)
 	{
@@ -366,59 +324,8 @@ dc_ledger_valid(const DcDependencies *entry, const DcReader *reader)
 								 pg_atomic_read_u64(&ledger->horizon));
 }
 
-/*
- * Definitions.
- */
-
-void
-dc_definitions_begin(void)
-{
-	pg_atomic_fetch_add_u32(&ledger->defining, 1);
-}
-
-void
-dc_definitions_end(void)
-{
-	pg_atomic_fetch_sub_u32(&ledger->defining, 1);
-}
-
-/*
- * The counter was raised before a snapshot can know the commit as completed,
- * and is lowered when its messages are on their way.
- */
-bool
-dc_definitions_are_current(uint64 *last)
-{
-	bool		current;
-
-	*last = dc_definitions_last();
-	pg_memory_barrier();
-	current = pg_atomic_read_u32(&ledger->defining) == 0;
-	pg_memory_barrier();
-	AcceptInvalidationMessages();
-	return current;
-}
-
-/*
- * After a crash the ledger does not know whether it has changed definitions,
- * so it counts as if: older snapshots run their queries.
- */
-void
-dc_definitions_committed(void)
-{
-	DcSlot	   *slot = dc_unversioned_slot();
-	uint64		last = U64FromFullTransactionId(ReadNextFullTransactionId()) - 1;
-
-	SpinLockAcquire(&slot->lock);
-	if (pg_atomic_read_u64(&slot->horizon) < last)
-		pg_atomic_write_u64(&slot->horizon, last);
-	if (pg_atomic_read_u64(&slot->newest) < last)
-		pg_atomic_write_u64(&slot->newest, last);
-	SpinLockRelease(&slot->lock);
-}
-
 uint64
-dc_definitions_last(void)
+dc_ledger_last_definitions(void)
 {
 	DcSlot	   *database = dc_slot_of(dc_tag(DC_TAG_DATABASE, "", 0));
 	DcSlot	   *cluster = dc_slot_of(dc_tag(DC_TAG_CLUSTER, "", 0));
@@ -426,10 +333,6 @@ dc_definitions_last(void)
 	return Max(pg_atomic_read_u64(&database->newest),
 			   pg_atomic_read_u64(&cluster->newest));
 }
-
-/*
- * What the worker wants to know.
- */
 
 bool
 dc_slot_in_doubt(DcSlot *slot, const DcReader *reader)

@@ -91,24 +91,8 @@ extern void dc_ledger_arm(const DcTag *tags, int n);
 extern bool dc_ledger_in_doubt(const DcDependencies *entry,
 							   const DcReader *reader);
 
-/*
- * Definitions: see ledger.c.  A transaction that has changed some begins
- * before it commits and ends when all others have been told.
- */
-extern void dc_definitions_begin(void);
-extern void dc_definitions_end(void);
-
-/*
- * Takes in what has changed, up to the last; false if a change is under way
- * that the snapshot may know of already, and this session not.
- */
-extern bool dc_definitions_are_current(uint64 *last);
-
-/* After the commit of a transaction that may have been prepared long ago. */
-extern void dc_definitions_committed(void);
-
 /* The last transaction that has changed definitions for this database. */
-extern uint64 dc_definitions_last(void);
+extern uint64 dc_ledger_last_definitions(void);
 
 /* This start, and the one that is meant by the id, or NULL. */
 extern const DcIncarnation *dc_incarnation(void);

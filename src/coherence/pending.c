@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "coherence/clearing.h"
+#include "coherence/definitions.h"
 #include "coherence/pending.h"
 #include "compat.h"
 #include "shmem.h"
@@ -199,12 +200,13 @@ dc_pending_add_tag(DcTag tag)
 }
 
 static void
-dc_pending_begin_defining(void)
+dc_pending_publish_unversioned(void)
 {
 	if (is_defining)
 		return;
 	is_defining = true;
 	dc_definitions_begin();
+	dc_definitions_publish(dc_own_xid());
 }
 
 static void
@@ -223,10 +225,10 @@ dc_pending_add_unversioned(void)
 {
 	if (dc_shared == NULL)
 		return;
-	dc_pending_add_tag(dc_tag(DC_TAG_UNVERSIONED, "", 0));
+	(void) dc_own_xid();
 	has_unversioned = true;
 	if (published)
-		dc_pending_begin_defining();
+		dc_pending_publish_unversioned();
 }
 
 void
@@ -276,7 +278,7 @@ dc_pending_publish(void)
 	xid = dc_own_xid();
 	now = dc_slot_time(GetCurrentTimestamp());
 	if (has_unversioned)
-		dc_pending_begin_defining();
+		dc_pending_publish_unversioned();
 	for (int i = 0; i < n_items; i++)
 		armed |= dc_publish_item(&items[i], xid, now);
 	if (armed)

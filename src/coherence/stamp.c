@@ -38,6 +38,12 @@ dc_reader_init(DcReader *reader, Snapshot snapshot)
 	reader->own = TransactionIdIsValid(own) ? dc_widen(own, next) : 0;
 }
 
+uint64
+dc_reader_widen(const DcReader *reader, TransactionId xid)
+{
+	return dc_widen(xid, reader->xmax);
+}
+
 bool
 dc_reader_completed(const DcReader *reader, uint64 xid)
 {

@@ -5,7 +5,7 @@
  * Two names with one hash share invalidations, which costs misses and never
  * a wrong answer, so nothing ever looks a name up again.  The database is
  * part of the hash: databases never touch each other's entries, but with the
- * tags that are meant to.
+ * tag that is meant to.
  */
 #include "postgres.h"
 
@@ -17,8 +17,7 @@
 DcTag
 dc_tag(DcTagKind kind, const char *name, size_t length)
 {
-	bool		in_all = kind == DC_TAG_CLUSTER || kind == DC_TAG_UNVERSIONED;
-	Oid			database = in_all ? InvalidOid : MyDatabaseId;
+	Oid			database = kind == DC_TAG_CLUSTER ? InvalidOid : MyDatabaseId;
 
 	return hash_bytes_extended((const unsigned char *) name, length,
 							   (uint64) database << 8 | (uint64) kind);

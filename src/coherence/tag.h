@@ -22,7 +22,6 @@ typedef enum DcTagKind
 	DC_TAG_SLICE = 's',			/* one of those two, for the rows with one
 								 * value in a slice column */
 	DC_TAG_WIDE = 'w',			/* all slices of a table; its oid */
-	DC_TAG_UNVERSIONED = 'u',	/* what no snapshot hides, anywhere; no name */
 } DcTagKind;
 
 /*
@@ -34,7 +33,6 @@ typedef enum DcTagKind
 /* The longest key, in bytes, of an entry: matching a glob takes its time. */
 #define DC_MAX_KEY 1024
 
-/* In all databases alike, for DC_TAG_CLUSTER and DC_TAG_UNVERSIONED. */
 extern DcTag dc_tag(DcTagKind kind, const char *name, size_t length);
 
 /* Appends the tags that any entry with this key has; returns how many. */

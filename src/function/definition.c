@@ -27,6 +27,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "coherence/definitions.h"
 #include "coherence/ledger.h"
 #include "function/definition.h"
 #include "function/header.h"
@@ -397,8 +398,15 @@ bool
 dc_function_renew_plan(DcFunction *function)
 {
 	uint64		definitions = 0;
-	bool		current = dc_shared == NULL ||
-	dc_definitions_are_current(&definitions);
+	bool		current = true;
+
+	if (dc_shared != NULL)
+	{
+		/* First: what comes later is news for the next call. */
+		definitions = dc_ledger_last_definitions();
+		pg_memory_barrier();
+		current = dc_definitions_are_current();
+	}
 
 	if (likely(function->roles_generation == roles_generation &&
 			   function->definitions == definitions && current))

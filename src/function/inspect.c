@@ -105,7 +105,7 @@ dc_inspect_report(DcFunction *function, const DcReading *reading)
 	model.database = MyDatabaseId;
 	model.function = function->oid;
 	model.source = function->source_hash[0];
-	model.definitions = dc_definitions_last();
+	model.definitions = dc_ledger_last_definitions();
 	for (int i = 0; i < reading->n_reads && n < max; i++)
 		n += dc_rows_of_read(&model, &reading->reads[i], rows + n);
 
