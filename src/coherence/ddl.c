@@ -16,12 +16,17 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 #include "coherence/ddl.h"
 #include "coherence/definitions.h"
@@ -401,13 +406,43 @@ dc_after(Node *statement)
  * The statement.
  */
 
-/* It may commit definitions, whose session could not announce them. */
-static bool
-dc_commits_prepared(const Node *statement)
+/* The id of a prepared transaction; 0 if there is none. */
+static uint64
+dc_prepared_id(const char *gid)
 {
+	Oid			type = TEXTOID;
+	Datum		value = CStringGetTextDatum(gid);
+	uint64		id = 0;
+	bool		isnull;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_with_args("SELECT transaction FROM pg_catalog.pg_prepared_xact()"
+							  " WHERE gid OPERATOR(pg_catalog.=) $1",
+							  1, &type, &value, NULL, true, 1) == SPI_OK_SELECT &&
+		SPI_processed == 1)
+	{
+		Datum		xid = SPI_getbinval(SPI_tuptable->vals[0],
+										SPI_tuptable->tupdesc, 1, &isnull);
+
+		id = dc_widen_id(DatumGetTransactionId(xid));
+	}
+	SPI_finish();
+	PopActiveSnapshot();
+	return id;
+}
+
+/* Does it commit definitions, which their own session could not announce? */
+static bool
+dc_commits_definitions(const Node *statement)
+{
+	const TransactionStmt *transaction = (const TransactionStmt *) statement;
+
 	return IsA(statement, TransactionStmt) &&
-		((const TransactionStmt *) statement)->kind ==
-		TRANS_STMT_COMMIT_PREPARED;
+		transaction->kind == TRANS_STMT_COMMIT_PREPARED &&
+		!RecoveryInProgress() && !IsTransactionBlock() &&
+		dc_definitions_may_be_of(dc_prepared_id(transaction->gid));
 }
 
 static void
@@ -421,12 +456,12 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 	Node	   *node = statement->utilityStmt;
 	DcReach		reach = RecoveryInProgress() ? DC_REACH_NOTHING :
 	dc_reach_of(node);
-	bool		commits_prepared = dc_commits_prepared(node);
+	bool		commits = dc_commits_definitions(node);
 
 	dc_invalidate_reach(reach, node);
 	if (reach != DC_REACH_NOTHING)
 		dc_before(node);
-	if (commits_prepared)
+	if (commits)
 		dc_definitions_begin();
 	PG_TRY();
 	{
@@ -435,7 +470,7 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 	}
 	PG_FINALLY();
 	{
-		if (commits_prepared)
+		if (commits)
 			dc_definitions_end();
 	}
 	PG_END_TRY();

@@ -128,6 +128,18 @@ dc_definitions_publish(uint64 xid)
 	pg_atomic_fetch_add_u64(&definitions->version, 1);
 }
 
+bool
+dc_definitions_may_be_of(uint64 xid)
+{
+	for (int i = 0; i < DC_DEFINITION_IDS; i++)
+	{
+		if (pg_atomic_read_u64(&definitions->ids[i]) == xid)
+			return true;
+	}
+	pg_read_barrier();
+	return xid <= pg_atomic_read_u64(&definitions->horizon);
+}
+
 /*
  * Is the id, which the snapshot does not know as completed, over?  If not, it
  * may be soon, and nobody will be told once more.
@@ -170,7 +182,7 @@ dc_horizon_is_ahead(const DcReader *reader, bool *unsettled)
 		return true;
 	for (uint32 i = 0; i < snapshot->xcnt; i++)
 	{
-		uint64		id = dc_reader_widen(reader, snapshot->xip[i]);
+		uint64		id = dc_widen_id(snapshot->xip[i]);
 
 		if (id <= horizon && id != reader->own && dc_is_over(id, unsettled))
 			return true;

@@ -22,6 +22,9 @@ extern void dc_definitions_begin(void);
 extern void dc_definitions_publish(uint64 xid);
 extern void dc_definitions_end(void);
 
+/* May it have published the id, be it before a restart? */
+extern bool dc_definitions_may_be_of(uint64 xid);
+
 /* Would a query see more than what the reader's snapshot says? */
 extern bool dc_definitions_are_ahead(const DcReader *reader);
 

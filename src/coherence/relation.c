@@ -39,13 +39,49 @@
 #define DC_MAX_COLUMN_TAGS 24
 
 static HTAB *relations = NULL;
+static HTAB *looked_at = NULL;	/* oids of all that was found out by */
 static MemoryContext context = NULL;
 static bool outdated = false;
 
+/*
+ * When a table gets or loses a parent or a part, a trigger or a column, the
+ * server tells of the table, or of one that had been looked at before.
+ */
 static void
 dc_relations_outdated(Datum arg, Oid relation)
 {
-	outdated = true;
+	if (!OidIsValid(relation) || looked_at == NULL ||
+		hash_search(looked_at, &relation, HASH_FIND, NULL) != NULL)
+		outdated = true;
+}
+
+/* Before its catalog rows are read.  Returns whether it is new. */
+static bool
+dc_look_at(Oid oid)
+{
+	bool		found = false;
+
+	if (looked_at != NULL)
+		(void) hash_search(looked_at, &oid, HASH_ENTER, &found);
+	return !found;
+}
+
+/* The relation and its parts, all of which have been looked at before. */
+static List *
+dc_look_at_parts(Oid oid)
+{
+	for (;;)
+	{
+		List	   *parts = find_all_inheritors(oid, NoLock, NULL);
+		bool		any_new = false;
+		ListCell   *cell;
+
+		foreach(cell, parts)
+			any_new |= dc_look_at(lfirst_oid(cell));
+		if (!any_new || looked_at == NULL)
+			return parts;
+		list_free(parts);
+	}
 }
 
 void
@@ -83,9 +119,11 @@ dc_parents(Oid oid)
 static List *
 dc_add_roots(List *roots, Oid oid)
 {
-	List	   *parents = dc_parents(oid);
+	List	   *parents;
 	ListCell   *cell;
 
+	(void) dc_look_at(oid);
+	parents = dc_parents(oid);
 	if (parents == NIL)
 		return list_append_unique_oid(roots, oid);
 	foreach(cell, parents)
@@ -160,15 +198,19 @@ dc_has_tags(Oid oid, char kind)
 static void
 dc_relation_fill(DcRelation *relation)
 {
-	Relation	opened = try_relation_open(relation->oid, AccessShareLock);
+	Relation	opened;
 	MemoryContext old_context;
 	List	   *roots;
 	ListCell   *cell;
 
+	(void) dc_look_at(relation->oid);
+	opened = try_relation_open(relation->oid, AccessShareLock);
 	if (opened == NULL)
 		return;
 	if (dc_has_tags(relation->oid, opened->rd_rel->relkind))
 	{
+		relation->is_partitioned =
+			opened->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 		roots = dc_relation_roots(relation->oid);
 		old_context = MemoryContextSwitchTo(context);
 		dc_relation_set_columns(relation, RelationGetDescr(opened));
@@ -190,6 +232,7 @@ dc_relations_begin(void)
 	};
 
 	relations = NULL;
+	looked_at = NULL;
 	if (context == NULL)
 		context = AllocSetContextCreate(CacheMemoryContext,
 										"dashboard_cache relations",
@@ -198,6 +241,9 @@ dc_relations_begin(void)
 		MemoryContextReset(context);
 	control.hcxt = context;
 	relations = hash_create("dashboard_cache relations", 64, &control,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	control.entrysize = sizeof(Oid);
+	looked_at = hash_create("dashboard_cache oids", 256, &control,
 							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	outdated = false;
 }
@@ -237,8 +283,9 @@ dc_relation_column(const DcRelation *relation, const char *name)
  * What an UPDATE sets.
  */
 
+/* A row that moves to another partition is inserted there. */
 static bool
-dc_has_before_update_trigger(Oid oid)
+dc_has_before_trigger(Oid oid, bool on_insert)
 {
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -255,7 +302,8 @@ dc_has_before_update_trigger(Oid oid)
 		int16		type = ((Form_pg_trigger) GETSTRUCT(row))->tgtype;
 
 		has |= TRIGGER_FOR_ROW(type) && TRIGGER_FOR_BEFORE(type) &&
-			TRIGGER_FOR_UPDATE(type);
+			(TRIGGER_FOR_UPDATE(type) ||
+			 (on_insert && TRIGGER_FOR_INSERT(type)));
 	}
 	systable_endscan(scan);
 	table_close(triggers, AccessShareLock);
@@ -330,12 +378,13 @@ dc_relation_find_parts(DcRelation *relation)
 
 	if (likely(relation->parts_known))
 		return;
-	parts = find_all_inheritors(relation->oid, NoLock, NULL);
+	parts = dc_look_at_parts(relation->oid);
 	foreach(cell, parts)
 	{
 		Oid			part = lfirst_oid(cell);
 
-		relation->parts_set_columns |= dc_has_before_update_trigger(part) ||
+		relation->parts_set_columns |=
+			dc_has_before_trigger(part, relation->is_partitioned) ||
 			(part != relation->oid && dc_has_generated_column(part));
 		if (part != relation->oid)
 			roots = dc_other_roots(relation, roots, part);
@@ -392,10 +441,13 @@ dc_root_has_slice(DcRoot *root, const char *column)
 {
 	if (!root->slices_known)
 	{
-		List	   *slices = dc_watched_slices(root->oid);
-		MemoryContext old_context = MemoryContextSwitchTo(context);
+		List	   *slices;
+		MemoryContext old_context;
 		ListCell   *cell;
 
+		list_free(dc_look_at_parts(root->oid));
+		slices = dc_watched_slices(root->oid);
+		old_context = MemoryContextSwitchTo(context);
 		root->slices = NIL;
 		foreach(cell, slices)
 			root->slices = lappend(root->slices, pstrdup(lfirst(cell)));

@@ -34,6 +34,7 @@ typedef struct DcRelation
 	int			n_columns;
 	NameData   *names;			/* of the columns; empty: dropped */
 	bool	   *is_virtual;		/* computed when they are read */
+	bool		is_partitioned;
 	bool		parts_known;	/* are these?  By dc_relation_find_parts() */
 	bool		parts_set_columns;
 	int			n_other_roots;

@@ -114,9 +114,10 @@ dc_slice_type_ok(Oid type)
 }
 
 bool
-dc_slice_types_match(Oid a, Oid b)
+dc_slice_types_match(Oid a, Oid b, Oid collation)
 {
-	Oid			hashed;
+	TypeCacheEntry *x = dc_hashable_type(a);
+	TypeCacheEntry *y = dc_hashable_type(b);
 
 	if (!dc_slice_type_ok(a) || !dc_slice_type_ok(b))
 		return false;
@@ -124,9 +125,13 @@ dc_slice_types_match(Oid a, Oid b)
 		return true;
 
 	/* Enums, arrays and rows have one family, and hashes of their own. */
-	hashed = dc_hashable_type(a)->hash_opintype;
-	return dc_hashable_type(a)->hash_opf == dc_hashable_type(b)->hash_opf &&
-		!IsPolymorphicType(hashed) && hashed != RECORDOID;
+	if (x->hash_opf != y->hash_opf || IsPolymorphicType(x->hash_opintype) ||
+		x->hash_opintype == RECORDOID)
+		return false;
+
+	/* Not all types of text's family are hashed by the collation. */
+	return x->hash_extended_proc == y->hash_extended_proc ||
+		!OidIsValid(collation) || get_collation_isdeterministic(collation);
 }
 
 static uint64

@@ -8,8 +8,8 @@
 /* Can values of the type be told apart by their hashes? */
 extern bool dc_slice_type_ok(Oid type);
 
-/* Do equal values of the two types have the same hash? */
-extern bool dc_slice_types_match(Oid a, Oid b);
+/* Do equal values of the two types have the same hash, by this collation? */
+extern bool dc_slice_types_match(Oid a, Oid b, Oid collation);
 
 /* Values that are equal have the same.  The type is one of those above. */
 extern uint64 dc_slice_hash(Datum value, Oid type, Oid collation);

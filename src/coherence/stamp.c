@@ -39,9 +39,9 @@ dc_reader_init(DcReader *reader, Snapshot snapshot)
 }
 
 uint64
-dc_reader_widen(const DcReader *reader, TransactionId xid)
+dc_widen_id(TransactionId xid)
 {
-	return dc_widen(xid, reader->xmax);
+	return dc_widen(xid, dc_next_xid_hint());
 }
 
 bool

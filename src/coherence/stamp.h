@@ -31,8 +31,8 @@ typedef struct DcReader
 extern void dc_reader_init(DcReader *reader, Snapshot snapshot);
 extern bool dc_reader_completed(const DcReader *reader, uint64 xid);
 
-/* One of the ids in its snapshot. */
-extern uint64 dc_reader_widen(const DcReader *reader, TransactionId xid);
+/* An id that is within two billion of the next one. */
+extern uint64 dc_widen_id(TransactionId xid);
 
 static inline Size
 dc_stamp_size(uint32 n_running)

@@ -233,6 +233,23 @@ dc_watch_before_attach(Oid parent, Oid part)
 		elog(ERROR, "SPI_finish failed");
 }
 
+/* Locked; what belongs to others is theirs to watch, and check() tells. */
+static List *
+dc_own_tables(Oid relation)
+{
+	List	   *own = NIL;
+	ListCell   *cell;
+
+	foreach(cell, dc_watch_tables(relation))
+	{
+		if (!dc_owns_relation(lfirst_oid(cell)))
+			continue;
+		LockRelationOid(lfirst_oid(cell), ShareRowExclusiveLock);
+		own = lappend_oid(own, lfirst_oid(cell));
+	}
+	return own;
+}
+
 void
 dc_watch_repair(Oid table)
 {
@@ -244,7 +261,7 @@ dc_watch_repair(Oid table)
 
 		if (!dc_watch_is_begun(&state) || dc_tables_are_right(table))
 			continue;
-		dc_watch_each(dc_lock_tables(table), NULL);
+		dc_watch_each(dc_own_tables(table), NULL);
 		return;
 	}
 }

@@ -128,7 +128,7 @@ dc_slice_check(const DcFunction *function, const DcSliceOption *slice)
 				 errmsg("option \"slice\": column \"%s\" of type %s cannot be a slice",
 						slice->column, format_type_be(type)),
 				 errdetail("The type has no equality that can be hashed.")));
-	if (!dc_slice_types_match(type, argument))
+	if (!dc_slice_types_match(type, argument, InvalidOid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("option \"slice\": column \"%s\" is of type %s, but the argument of type %s",
@@ -181,7 +181,7 @@ dc_slices_of(const DcFunction *function, FunctionCallInfo fcinfo, int *n)
 
 		/* The column's type may have changed since the validator looked. */
 		slices[*n].all = argument.isnull ||
-			!dc_slice_types_match(type, argument_type) ||
+			!dc_slice_types_match(argument_type, type, collation) ||
 			!dc_collations_agree(function->collation, collation);
 		slices[*n].value = slices[*n].all ? 0 :
 			dc_slice_hash(argument.value, argument_type, collation);
