@@ -107,17 +107,26 @@ EXPLAIN (COSTS OFF) SELECT 1;
 DO $$ BEGIN PERFORM 1; END $$;
 SELECT cached() IS NOT NULL AS still;
 SELECT hits, misses FROM dashboard_cache.stats WHERE function = 'cached()'::regprocedure;
--- nor do temporary tables (the session has entries of its own from then on)
+-- temporary relations invalidate nothing either, but they may hide others: the session has entries of its own, and new ones after each change
 CREATE TEMP TABLE first (k int);
 SELECT cached() IS NOT NULL AS filled;
 SELECT dashboard_cache.reset_stats();
+SELECT cached() IS NOT NULL AS still;
 CREATE TEMP TABLE x AS SELECT 1 AS k;
 CREATE TEMP VIEW y AS SELECT 1 AS k;
 ALTER TABLE x ADD v int;
 DROP VIEW y;
 DROP TABLE IF EXISTS x, no_such_table;
-SELECT cached() IS NOT NULL AS still;
-SELECT hits, misses FROM dashboard_cache.stats WHERE function = 'cached()'::regprocedure;
+SELECT cached() IS NOT NULL AS anew;
+SELECT hits, misses, stale FROM dashboard_cache.stats WHERE function = 'cached()'::regprocedure;
+CREATE TABLE ddl.hidden AS SELECT 1 AS v;
+CREATE FUNCTION ddl.cached_hidden() RETURNS int LANGUAGE cached STABLE AS 'SELECT v FROM hidden';
+SELECT cached_hidden();
+CREATE TEMP TABLE hidden AS SELECT 2 AS v; SELECT cached_hidden();
+DROP TABLE hidden; SELECT cached_hidden();
+BEGIN; CREATE TEMP VIEW hidden AS SELECT 3 AS v; SELECT cached_hidden(); ROLLBACK; SELECT cached_hidden();
+BEGIN; CREATE TEMP TABLE hidden ON COMMIT DROP AS SELECT 4 AS v; SELECT cached_hidden(); COMMIT; SELECT cached_hidden();
+BEGIN; SAVEPOINT s; CREATE TEMP TABLE hidden AS SELECT 5 AS v; SELECT cached_hidden(); ROLLBACK TO s; SELECT cached_hidden(); COMMIT;
 
 SET client_min_messages = warning;
 RESET search_path;

@@ -46,6 +46,43 @@ typedef enum DcReach
 
 static ProcessUtility_hook_type previous_process_utility = NULL;
 
+/* The session's own relations. */
+static uint64 temporary_generation = 0;
+static bool temporary_changes = false;	/* in this transaction */
+
+uint64
+dc_temporary_generation(void)
+{
+	return temporary_generation;
+}
+
+static void
+dc_change_temporary(void)
+{
+	temporary_generation++;
+	temporary_changes = true;
+}
+
+/* They may be dropped, or come back. */
+static void
+dc_temporary_xact_callback(XactEvent event, void *arg)
+{
+	if (!temporary_changes)
+		return;
+	temporary_generation++;
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+		event == XACT_EVENT_PREPARE)
+		temporary_changes = false;
+}
+
+static void
+dc_temporary_subxact_callback(SubXactEvent event, SubTransactionId mine,
+							  SubTransactionId parent, void *arg)
+{
+	if (temporary_changes && event == SUBXACT_EVENT_ABORT_SUB)
+		temporary_generation++;
+}
+
 /* A relation that is not there (IF EXISTS) changes nothing either. */
 static bool
 dc_is_temporary(const RangeVar *relation)
@@ -164,6 +201,29 @@ dc_reach_of_renaming(const RenameStmt *statement)
 			return DC_REACH_NOTHING;
 		default:
 			return DC_REACH_DATABASE;
+	}
+}
+
+/* May it change which temporary relations there are? */
+static bool
+dc_defines_relations(const Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_CreateStmt:
+		case T_CreateTableAsStmt:
+		case T_CreateSeqStmt:
+		case T_ViewStmt:
+		case T_AlterTableStmt:
+		case T_AlterSeqStmt:
+		case T_AlterObjectSchemaStmt:
+		case T_RenameStmt:
+		case T_DiscardStmt:
+			return true;
+		case T_DropStmt:
+			return dc_drops_relations((const DropStmt *) statement);
+		default:
+			return false;
 	}
 }
 
@@ -475,6 +535,8 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 	}
 	PG_END_TRY();
 	dc_invalidate_reach(reach, node);
+	if (dc_defines_relations(node))
+		dc_change_temporary();
 	if (reach != DC_REACH_NOTHING)
 		dc_after(node);
 }
@@ -484,4 +546,6 @@ dc_ddl_register(void)
 {
 	previous_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = dc_process_utility;
+	RegisterXactCallback(dc_temporary_xact_callback, NULL);
+	RegisterSubXactCallback(dc_temporary_subxact_callback, NULL);
 }

@@ -171,17 +171,17 @@ dc_incarnation_of(uint64 id)
 void
 dc_ledger_begin(void)
 {
-	uint64		horizon;
+	uint64		last;
 
 	if (likely(pg_atomic_read_u64(&ledger->horizon) != 0))
 		return;
+	last = U64FromFullTransactionId(ReadNextFullTransactionId()) - 1;
+	dc_definitions_start(last);
 	if (ledger->saved_horizon != 0 &&
 		ledger->saved_timeline == GetWALInsertionTimeLine())
-		horizon = ledger->saved_horizon;
+		dc_raise(ledger->saved_horizon);
 	else
-		horizon = U64FromFullTransactionId(ReadNextFullTransactionId()) - 1;
-	dc_definitions_start(horizon);
-	dc_raise(horizon);
+		dc_raise(last);
 }
 
 /* It may be the first that is heard of the ledger: 0 must not be lost. */

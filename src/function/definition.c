@@ -27,6 +27,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "coherence/ddl.h"
 #include "coherence/definitions.h"
 #include "coherence/ledger.h"
 #include "function/definition.h"
@@ -409,11 +410,13 @@ dc_function_renew_plan(DcFunction *function)
 	}
 
 	if (likely(function->roles_generation == roles_generation &&
+			   function->temporary_generation == dc_temporary_generation() &&
 			   function->definitions == definitions && current))
 		return true;
 	if (function->use_count > 1)
 		return false;
 	function->roles_generation = roles_generation;
+	function->temporary_generation = dc_temporary_generation();
 	function->definitions = current ? definitions : 0;
 	if (function->plan != NULL)
 		SPI_freeplan(function->plan);

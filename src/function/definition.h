@@ -68,6 +68,7 @@ typedef struct DcFunction
 	SQLFunctionParseInfoPtr parse_info;
 	SPIPlanPtr	plan;			/* NULL until it has to run */
 	uint64		roles_generation;	/* for which it was made */
+	uint64		temporary_generation;
 	uint64		definitions;	/* and the last that changed some by then */
 	DcStats    *stats;			/* NULL when not preloaded */
 	uint64		reported;		/* a hash of what inspect.c has told last */

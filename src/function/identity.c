@@ -24,6 +24,7 @@
 #include "utils/rls.h"
 #include "utils/xml.h"
 
+#include "coherence/ddl.h"
 #include "compat.h"
 #include "function/identity.h"
 
@@ -48,8 +49,9 @@ dc_put_string(StringInfo out, const char *string)
 
 /*
  * The schemas that names are looked up in.  A session with a temporary schema
- * has entries of its own, since no other knows what that holds; the setting's
- * text says where in the path it comes.  Returns whether it is such a session.
+ * has entries of its own, since no other knows what that holds, and new ones
+ * when its temporary relations change; the setting's text says where in the
+ * path it comes.  Returns whether it is such a session.
  */
 static bool
 dc_put_search_path(StringInfo out)
@@ -63,6 +65,9 @@ dc_put_search_path(StringInfo out)
 	dc_put(out, &temporary, sizeof(temporary));
 	if (OidIsValid(temporary))
 	{
+		uint64		generation = dc_temporary_generation();
+
+		dc_put(out, &generation, sizeof(generation));
 		dc_put(out, &MyProcPid, sizeof(MyProcPid));
 		dc_put(out, &MyStartTimestamp, sizeof(MyStartTimestamp));
 	}
