@@ -25,6 +25,7 @@
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
@@ -427,6 +428,21 @@ dc_repair_new(const RangeVar *table)
 									  RangeVarGetCreationNamespace(table)));
 }
 
+/* The server does so only if the table has columns. */
+static void
+dc_tell_of_new_parents(const AlterTableStmt *statement,
+					   const AlterTableCmd *command)
+{
+	Oid			table;
+
+	if (command->subtype != AT_AddInherit &&
+		command->subtype != AT_DropInherit)
+		return;
+	table = RangeVarGetRelid(statement->relation, NoLock, true);
+	if (OidIsValid(table))
+		CacheInvalidateRelcacheByRelid(table);
+}
+
 static void
 dc_after_alter_table(const AlterTableStmt *statement)
 {
@@ -436,6 +452,7 @@ dc_after_alter_table(const AlterTableStmt *statement)
 	{
 		const RangeVar *table = dc_table_to_repair(statement, lfirst(cell));
 
+		dc_tell_of_new_parents(statement, lfirst(cell));
 		if (table != NULL)
 			dc_repair(table);
 	}

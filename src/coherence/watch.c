@@ -137,14 +137,12 @@ dc_watch_table(Oid relation, const List *slices)
 
 		if (dc_trigger_is_right(&state, i, slices))
 			continue;
-		if (!state.is_clone[i])
-		{
-			dc_trigger_create(trigger, name, slices);
-			continue;
-		}
 
-		/* It comes from the parent, so only that it is off can be wrong. */
-		dc_trigger_enable(trigger, name);
+		/* What comes from the parent can be off, and nothing else. */
+		if (state.is_clone[i] || dc_trigger_is_only_off(&state, i, slices))
+			dc_trigger_enable(trigger, name);
+		else
+			dc_trigger_create(trigger, name, slices);
 	}
 }
 

@@ -243,15 +243,27 @@ dc_is_there(const DcWatchState *state, int i)
 	return state->present[i] && state->enabled[i];
 }
 
+static bool
+dc_is_for_these_slices(const DcWatchState *state, int i, const List *slices)
+{
+	return !dc_is_for_slices(i) ||
+		(list_length(state->slices[i]) == list_length(slices) &&
+		 dc_names_begin_with(state->slices[i], slices));
+}
+
 bool
 dc_trigger_is_right(const DcWatchState *state, int i, const List *slices)
 {
 	if (dc_watch_triggers[i].notes != NULL && slices == NIL)
 		return true;
-	return dc_is_there(state, i) &&
-		(!dc_is_for_slices(i) ||
-		 (list_length(state->slices[i]) == list_length(slices) &&
-		  dc_names_begin_with(state->slices[i], slices)));
+	return dc_is_there(state, i) && dc_is_for_these_slices(state, i, slices);
+}
+
+bool
+dc_trigger_is_only_off(const DcWatchState *state, int i, const List *slices)
+{
+	return state->present[i] && !state->enabled[i] &&
+		dc_is_for_these_slices(state, i, slices);
 }
 
 static bool

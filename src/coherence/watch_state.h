@@ -48,6 +48,10 @@ extern List *dc_wanted_slices(Oid table);
 extern bool dc_trigger_is_right(const DcWatchState *state, int i,
 								const List *slices);
 
+/* Is all that is wrong with it that it does not fire when it should? */
+extern bool dc_trigger_is_only_off(const DcWatchState *state, int i,
+								   const List *slices);
+
 /* The table and its parts, but for foreign and temporary ones. */
 extern List *dc_watch_tables(Oid relation);
 
