@@ -173,6 +173,17 @@ dc_rte_selected_columns(PlannedStmt *plan, RangeTblEntry *rte)
 #endif
 }
 
+/* Does the plan say which columns it reads of a relation? */
+static inline bool
+dc_rte_tells_columns(RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	return rte->perminfoindex != 0;
+#else
+	return true;
+#endif
+}
+
 /* Does the current user own it, or may act as if? */
 static inline bool
 dc_owns_relation(Oid relation)

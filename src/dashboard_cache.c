@@ -15,6 +15,7 @@
 #include "coherence/pending.h"
 #include "coherence/relation.h"
 #include "coherence/slice.h"
+#include "coherence/temporary.h"
 #include "coherence/writing.h"
 #include "function/definition.h"
 #include "settings.h"
@@ -41,5 +42,6 @@ _PG_init(void)
 	dc_slice_register();
 	dc_writing_register();
 	dc_ddl_register();
+	dc_temporary_register();
 	dc_worker_register();
 }

@@ -19,9 +19,9 @@
 
 #include "coherence/clearing.h"
 #include "coherence/definitions.h"
-#include "coherence/dependency.h"
 #include "coherence/ledger.h"
 #include "coherence/pattern.h"
+#include "coherence/worker_notes.h"
 #include "monitor/reads.h"
 #include "monitor/stats.h"
 #include "redis/breaker.h"
@@ -48,7 +48,7 @@ dc_shmem_request(void)
 	RequestAddinShmemSpace(dc_ledger_shmem_size());
 	RequestAddinShmemSpace(dc_definitions_shmem_size());
 	RequestAddinShmemSpace(dc_patterns_shmem_size());
-	RequestAddinShmemSpace(dc_dependency_shmem_size());
+	RequestAddinShmemSpace(dc_worker_notes_shmem_size());
 	RequestAddinShmemSpace(dc_stats_shmem_size());
 	RequestAddinShmemSpace(dc_reads_shmem_size());
 	RequestAddinShmemSpace(dc_store_shmem_size());
@@ -82,7 +82,7 @@ dc_shmem_startup(void)
 	dc_ledger_shmem_init();
 	dc_definitions_shmem_init();
 	dc_patterns_shmem_init();
-	dc_dependency_shmem_init();
+	dc_worker_notes_shmem_init();
 	dc_stats_shmem_init();
 	dc_reads_shmem_init();
 	dc_store_shmem_init();

@@ -9,8 +9,6 @@
  * that cannot change a result are listed here; what is not listed counts as
  * one that can.
  *
- * A table that becomes a part of one that is watched is watched too.
- *
  * It invalidates before the statement and after it, since some commit in the
  * middle; for the others the second time finds the tag there already.
  */
@@ -25,7 +23,6 @@
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
@@ -33,8 +30,8 @@
 #include "coherence/definitions.h"
 #include "coherence/pending.h"
 #include "coherence/relation.h"
-#include "coherence/watch.h"
-#include "compat.h"
+#include "coherence/temporary.h"
+#include "coherence/upkeep.h"
 
 /* What a statement may have changed. */
 typedef enum DcReach
@@ -46,43 +43,6 @@ typedef enum DcReach
 } DcReach;
 
 static ProcessUtility_hook_type previous_process_utility = NULL;
-
-/* The session's own relations. */
-static uint64 temporary_generation = 0;
-static bool temporary_changes = false;	/* in this transaction */
-
-uint64
-dc_temporary_generation(void)
-{
-	return temporary_generation;
-}
-
-static void
-dc_change_temporary(void)
-{
-	temporary_generation++;
-	temporary_changes = true;
-}
-
-/* They may be dropped, or come back. */
-static void
-dc_temporary_xact_callback(XactEvent event, void *arg)
-{
-	if (!temporary_changes)
-		return;
-	temporary_generation++;
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-		temporary_changes = false;
-}
-
-static void
-dc_temporary_subxact_callback(SubXactEvent event, SubTransactionId mine,
-							  SubTransactionId parent, void *arg)
-{
-	if (temporary_changes && event == SUBXACT_EVENT_ABORT_SUB)
-		temporary_generation++;
-}
 
 /* A relation that is not there (IF EXISTS) changes nothing either. */
 static bool
@@ -202,29 +162,6 @@ dc_reach_of_renaming(const RenameStmt *statement)
 			return DC_REACH_NOTHING;
 		default:
 			return DC_REACH_DATABASE;
-	}
-}
-
-/* May it change which temporary relations there are? */
-static bool
-dc_defines_relations(const Node *statement)
-{
-	switch (nodeTag(statement))
-	{
-		case T_CreateStmt:
-		case T_CreateTableAsStmt:
-		case T_CreateSeqStmt:
-		case T_ViewStmt:
-		case T_AlterTableStmt:
-		case T_AlterSeqStmt:
-		case T_AlterObjectSchemaStmt:
-		case T_RenameStmt:
-		case T_DiscardStmt:
-			return true;
-		case T_DropStmt:
-			return dc_drops_relations((const DropStmt *) statement);
-		default:
-			return false;
 	}
 }
 
@@ -353,133 +290,6 @@ dc_invalidate_reach(DcReach reach, Node *statement)
 }
 
 /*
- * Triggers and parts of tables that are watched.
- */
-
-static void
-dc_before_alter_table(const AlterTableStmt *statement)
-{
-	ListCell   *cell;
-
-	foreach(cell, statement->cmds)
-	{
-		const AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
-		Oid			table = RangeVarGetRelid(statement->relation, NoLock, true);
-		Oid			part;
-
-		/*
-		 * Who is writing to its parts meanwhile tells those who read it by
-		 * its old ancestors.
-		 */
-		if ((command->subtype == AT_AddInherit ||
-			 command->subtype == AT_DropInherit) &&
-			OidIsValid(table) && dc_owns_relation(table))
-			dc_watch_lock(table);
-		if (command->subtype != AT_AttachPartition)
-			continue;
-		part = RangeVarGetRelid(castNode(PartitionCmd, command->def)->name,
-								NoLock, true);
-		if (OidIsValid(table) && OidIsValid(part) && dc_owns_relation(part))
-			dc_watch_before_attach(table, part);
-	}
-}
-
-/* Whose triggers may have to be put right after the command, or NULL. */
-static const RangeVar *
-dc_table_to_repair(const AlterTableStmt *statement,
-				   const AlterTableCmd *command)
-{
-	switch (command->subtype)
-	{
-			/* A partition loses its row triggers when it is detached. */
-		case AT_AttachPartition:
-		case AT_DetachPartition:
-			return castNode(PartitionCmd, command->def)->name;
-
-		case AT_AddInherit:
-
-			/* Those that are to fire always, or for replicas, do not now. */
-		case AT_EnableTrigAll:
-		case AT_EnableTrigUser:
-			return statement->relation;
-		default:
-			return NULL;
-	}
-}
-
-static void
-dc_repair_table(Oid table)
-{
-	if (OidIsValid(table) && dc_owns_relation(table))
-		dc_watch_repair(table);
-}
-
-static void
-dc_repair(const RangeVar *table)
-{
-	dc_repair_table(RangeVarGetRelid(table, NoLock, true));
-}
-
-/* Where the table was made, whatever else of the name is found first. */
-static void
-dc_repair_new(const RangeVar *table)
-{
-	dc_repair_table(get_relname_relid(table->relname,
-									  RangeVarGetCreationNamespace(table)));
-}
-
-/* The server does so only if the table has columns. */
-static void
-dc_tell_of_new_parents(const AlterTableStmt *statement,
-					   const AlterTableCmd *command)
-{
-	Oid			table;
-
-	if (command->subtype != AT_AddInherit &&
-		command->subtype != AT_DropInherit)
-		return;
-	table = RangeVarGetRelid(statement->relation, NoLock, true);
-	if (OidIsValid(table))
-		CacheInvalidateRelcacheByRelid(table);
-}
-
-static void
-dc_after_alter_table(const AlterTableStmt *statement)
-{
-	ListCell   *cell;
-
-	foreach(cell, statement->cmds)
-	{
-		const RangeVar *table = dc_table_to_repair(statement, lfirst(cell));
-
-		dc_tell_of_new_parents(statement, lfirst(cell));
-		if (table != NULL)
-			dc_repair(table);
-	}
-}
-
-static void
-dc_before(Node *statement)
-{
-	if (IsA(statement, AlterTableStmt))
-		dc_before_alter_table((AlterTableStmt *) statement);
-}
-
-static void
-dc_after(Node *statement)
-{
-	if (IsA(statement, AlterTableStmt))
-		dc_after_alter_table((AlterTableStmt *) statement);
-	else if (IsA(statement, RenameStmt) &&
-			 ((RenameStmt *) statement)->renameType == OBJECT_COLUMN &&
-			 ((RenameStmt *) statement)->relation != NULL)
-		dc_repair(((RenameStmt *) statement)->relation);	/* of a slice */
-	else if (IsA(statement, CreateStmt) &&
-			 ((CreateStmt *) statement)->inhRelations != NIL)
-		dc_repair_new(((CreateStmt *) statement)->relation);
-}
-
-/*
  * The statement.
  */
 
@@ -533,29 +343,18 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 	Node	   *node = statement->utilityStmt;
 	DcReach		reach = RecoveryInProgress() ? DC_REACH_NOTHING :
 	dc_reach_of(node);
-	bool		commits = dc_commits_definitions(node);
 
 	dc_invalidate_reach(reach, node);
 	if (reach != DC_REACH_NOTHING)
-		dc_before(node);
-	if (commits)
-		dc_definitions_begin();
-	PG_TRY();
-	{
-		process(statement, source, read_only_tree, context, parameters,
-				environment, dest, completion);
-	}
-	PG_FINALLY();
-	{
-		if (commits)
-			dc_definitions_end();
-	}
-	PG_END_TRY();
+		dc_upkeep_before(node);
+	if (dc_commits_definitions(node))
+		dc_pending_begin_defining();
+	process(statement, source, read_only_tree, context, parameters,
+			environment, dest, completion);
 	dc_invalidate_reach(reach, node);
-	if (dc_defines_relations(node))
-		dc_change_temporary();
+	dc_temporary_after(node);
 	if (reach != DC_REACH_NOTHING)
-		dc_after(node);
+		dc_upkeep_after(node);
 }
 
 void
@@ -563,6 +362,4 @@ dc_ddl_register(void)
 {
 	previous_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = dc_process_utility;
-	RegisterXactCallback(dc_temporary_xact_callback, NULL);
-	RegisterSubXactCallback(dc_temporary_subxact_callback, NULL);
 }

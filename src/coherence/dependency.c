@@ -9,9 +9,8 @@
  * a view's are all that the view selects.  What is read for other reasons than
  * the query's, for a policy say, counts as any column.
  *
- * A parallel worker may run functions too.  What its leader has to know of
- * their plans it leaves in shared memory, in the leader's place.  A note that
- * comes late, or is another query's, costs no more than misses.
+ * A parallel worker may run functions too, and leaves notes of their plans for
+ * its leader (worker_notes.c).
  */
 #include "postgres.h"
 
@@ -21,53 +20,17 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
 #include "parser/parsetree.h"
-#include "port/atomics.h"
-#include "storage/shmem.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
 
 #include "coherence/dependency.h"
+#include "coherence/worker_notes.h"
 #include "compat.h"
-
-/* What a worker tells its leader. */
-#define DC_NOTE_ROW_SECURITY 1
-#define DC_NOTE_SNAPSHOT 2
-#define DC_NOTE_TEMPORARY 4
-#define DC_NOTE_UNKNOWN 8		/* more than it can tell */
-
-#define DC_NOTE_RELATIONS 27
-
-typedef struct DcNote
-{
-	pg_atomic_uint32 flags;
-	pg_atomic_uint32 relations[DC_NOTE_RELATIONS];	/* oids; 0: free */
-} DcNote;
+#include "shmem.h"
 
 static DcReading *current = NULL;
-static DcNote *notes = NULL;	/* one for each process */
 static ExecutorRun_hook_type previous_executor_run = NULL;
-
-Size
-dc_dependency_shmem_size(void)
-{
-	return mul_size(dc_max_processes(), sizeof(DcNote));
-}
-
-void
-dc_dependency_shmem_init(void)
-{
-	bool		found;
-
-	notes = ShmemInitStruct("dashboard_cache notes",
-							dc_dependency_shmem_size(), &found);
-	for (int i = 0; !found && i < dc_max_processes(); i++)
-	{
-		pg_atomic_init_u32(&notes[i].flags, 0);
-		for (int j = 0; j < DC_NOTE_RELATIONS; j++)
-			pg_atomic_init_u32(&notes[i].relations[j], 0);
-	}
-}
 
 /*
  * Relations.
@@ -155,7 +118,7 @@ dc_note_relation(PlannedStmt *plan, RangeTblEntry *rte, bool any_column)
 		.user = GetUserId(),
 		.check_as = dc_rte_check_as_user(plan, rte),
 		.columns = dc_rte_selected_columns(plan, rte),
-		.any_column = any_column,
+		.any_column = any_column || !dc_rte_tells_columns(rte),
 	};
 
 	if (dc_reading_find(current, &read) == NULL)
@@ -286,21 +249,7 @@ dc_reading_note_snapshot(Snapshot snapshot)
  */
 
 static void
-dc_note_relation_for_leader(DcNote *note, Oid relation)
-{
-	for (int i = 0; i < DC_NOTE_RELATIONS; i++)
-	{
-		uint32		there = 0;
-
-		if (pg_atomic_compare_exchange_u32(&note->relations[i], &there,
-										   relation) || there == relation)
-			return;
-	}
-	pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_UNKNOWN);
-}
-
-static void
-dc_note_relations_for_leader(DcNote *note, PlannedStmt *plan)
+dc_note_relations_for_leader(PlannedStmt *plan)
 {
 	Bitmapset  *parts = dc_parts_in_plan(plan);
 	int			i = 0;
@@ -314,10 +263,10 @@ dc_note_relations_for_leader(DcNote *note, PlannedStmt *plan)
 		if (rte->rtekind != RTE_RELATION || bms_is_member(i, parts))
 			continue;
 		if (dc_reads_secured(plan, rte))
-			pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_ROW_SECURITY);
+			dc_worker_note(DC_NOTE_ROW_SECURITY);
 		if (dc_is_temporary_relation(rte->relid))
-			pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_TEMPORARY);
-		dc_note_relation_for_leader(note, rte->relid);
+			dc_worker_note(DC_NOTE_TEMPORARY);
+		dc_worker_note_relation(rte->relid);
 	}
 	bms_free(parts);
 }
@@ -335,7 +284,6 @@ dc_note_for_leader(QueryDesc *query)
 	{
 		.xmin = InvalidTransactionId
 	};
-	DcNote	   *note = &notes[dc_leader_process()];
 	Snapshot	snapshot = query->snapshot;
 
 	if (!TransactionIdIsValid(first.xmin))
@@ -347,47 +295,33 @@ dc_note_for_leader(QueryDesc *query)
 	}
 	if (snapshot->xmin != first.xmin || snapshot->xmax != first.xmax ||
 		snapshot->xcnt != first.xcnt)
-		pg_atomic_fetch_or_u32(&note->flags, DC_NOTE_SNAPSHOT);
-	dc_note_relations_for_leader(note, query->plannedstmt);
+		dc_worker_note(DC_NOTE_SNAPSHOT);
+	dc_note_relations_for_leader(query->plannedstmt);
 }
 
 void
 dc_reading_note_unknown(void)
 {
-	if (IsParallelWorker() && notes != NULL)
-		pg_atomic_fetch_or_u32(&notes[dc_leader_process()].flags,
-							   DC_NOTE_UNKNOWN);
-}
-
-static void
-dc_clear_notes(void)
-{
-	DcNote	   *note = &notes[dc_my_process()];
-
-	pg_atomic_write_u32(&note->flags, 0);
-	for (int i = 0; i < DC_NOTE_RELATIONS; i++)
-		pg_atomic_write_u32(&note->relations[i], 0);
+	if (IsParallelWorker() && dc_shared != NULL)
+		dc_worker_note(DC_NOTE_UNKNOWN);
 }
 
 static void
 dc_take_notes(DcReading *reading)
 {
-	DcNote	   *note = &notes[dc_my_process()];
-	uint32		flags = pg_atomic_read_u32(&note->flags);
+	uint32		flags = dc_worker_notes();
 
 	reading->row_security |= (flags & DC_NOTE_ROW_SECURITY) != 0;
 	reading->temporary |= (flags & DC_NOTE_TEMPORARY) != 0;
 	reading->snapshot_moved |= (flags & DC_NOTE_SNAPSHOT) != 0;
 	reading->unknown |= (flags & DC_NOTE_UNKNOWN) != 0;
-	for (int i = 0; i < DC_NOTE_RELATIONS; i++)
+	for (int i = 0; OidIsValid(dc_worker_noted_relation(i)); i++)
 	{
 		DcRead		read = {
-			.relation = pg_atomic_read_u32(&note->relations[i]),
+			.relation = dc_worker_noted_relation(i),
 			.any_column = true,
 		};
 
-		if (!OidIsValid(read.relation))
-			break;
 		dc_reading_note_read(reading, &read);
 	}
 }
@@ -429,7 +363,7 @@ dc_reading_begin(DcReading *reading, const DcReader *reader)
 	reading->context = CurrentMemoryContext;
 	reading->expires_at = DT_NOEND;
 	if (reading->outer == NULL)
-		dc_clear_notes();
+		dc_worker_notes_clear();
 	current = reading;
 }
 

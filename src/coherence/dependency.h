@@ -48,8 +48,6 @@ typedef struct DcReading
 	MemoryContext context;		/* where that is allocated */
 } DcReading;
 
-extern Size dc_dependency_shmem_size(void);
-extern void dc_dependency_shmem_init(void);
 extern void dc_dependency_register(void);
 
 extern void dc_reading_begin(DcReading *reading, const DcReader *reader);

@@ -199,13 +199,20 @@ dc_pending_add_tag(DcTag tag)
 		dc_pending_add(item);
 }
 
-static void
-dc_pending_publish_unversioned(void)
+/* Until its end, which comes also when the session has to end. */
+void
+dc_pending_begin_defining(void)
 {
 	if (is_defining)
 		return;
 	is_defining = true;
 	dc_definitions_begin();
+}
+
+static void
+dc_pending_publish_unversioned(void)
+{
+	dc_pending_begin_defining();
 	dc_definitions_publish(dc_own_xid());
 }
 

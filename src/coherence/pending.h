@@ -18,6 +18,9 @@ extern void dc_pending_add_tag(DcTag tag);
 
 /* What no snapshot hides from a query: beside the tag that says what it is. */
 extern void dc_pending_add_unversioned(void);
+
+/* The transaction commits definitions that another one has published. */
+extern void dc_pending_begin_defining(void);
 extern void dc_pending_add_pattern(const DcPattern *pattern);
 
 /* Has this transaction invalidated what the entry depends on? */

@@ -72,6 +72,13 @@ extern int	dc_relation_column(const DcRelation *relation, const char *name);
  */
 extern void dc_relation_find_parts(DcRelation *relation);
 
+/* Is the root, and all that is part of it, watched by slices of the column? */
+extern bool dc_root_has_slice(DcRoot *root, const char *column);
+
+/*
+ * In relation_tags.c.
+ */
+
 /* The same tag for the rows with this value in a slice column. */
 extern DcTag dc_tag_of_slice(DcTag tag, DcTag column, uint64 value);
 

@@ -94,9 +94,11 @@ dc_slice_set_add(DcSliceSet *set, uint64 value)
 		dc_hashes_insert(set->values, set->first, &found);
 	}
 	dc_hashes_insert(set->values, value, &found);
+	if (found)
+		return false;
 	set->too_many =
 		set->values->members > (uint32) dc_max_slices_per_statement;
-	return !found;
+	return true;
 }
 
 static TypeCacheEntry *

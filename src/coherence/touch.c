@@ -54,8 +54,7 @@ dc_change_of(const TriggerData *data)
 	 */
 	change.rows = !TRIGGER_FIRED_BY_UPDATE(data->tg_event) ||
 		change.columns == NULL ||
-		(TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) &&
-		 dc_writing_hides_columns()) ||
+		dc_writing_hides_columns() ||
 		change.relation->parts_set_columns;
 	return change;
 }

@@ -191,6 +191,7 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 {
 	ProcessUtility_hook_type process = previous_process_utility ?
 	previous_process_utility : standard_ProcessUtility;
+	int			first_note = dc_notes_by_now();
 
 	if (!dc_utility_writes(statement->utilityStmt))
 	{
@@ -198,7 +199,7 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 				environment, dest, completion);
 		return;
 	}
-	dc_begin_writing(GetCurrentCommandId(false), NULL, dc_notes_by_now());
+	dc_begin_writing(GetCurrentCommandId(false), NULL, first_note);
 	PG_TRY();
 	{
 		process(statement, source, read_only_tree, context, parameters,
@@ -209,6 +210,7 @@ dc_process_utility(PlannedStmt *statement, const char *source,
 		dc_end_writing();
 	}
 	PG_END_TRY();
+	dc_slice_forget_notes(first_note);
 }
 
 void

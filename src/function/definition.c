@@ -27,9 +27,9 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "coherence/ddl.h"
 #include "coherence/definitions.h"
 #include "coherence/ledger.h"
+#include "coherence/temporary.h"
 #include "function/definition.h"
 #include "function/header.h"
 #include "function/layout.h"

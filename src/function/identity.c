@@ -24,7 +24,7 @@
 #include "utils/rls.h"
 #include "utils/xml.h"
 
-#include "coherence/ddl.h"
+#include "coherence/temporary.h"
 #include "compat.h"
 #include "function/identity.h"
 

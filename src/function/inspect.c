@@ -61,21 +61,23 @@ dc_add_read_columns(DcReadsRow *row, const DcRelation *relation,
 								number + FirstLowInvalidHeapAttributeNumber);
 }
 
-/* Appends the rows of one read; there is room.  Returns how many. */
+/* Appends the rows of one read, as far as there is room; returns how many. */
 static int
-dc_rows_of_read(const DcReadsRow *model, const DcRead *read, DcReadsRow *rows)
+dc_rows_of_read(const DcReadsRow *model, const DcRead *read, DcReadsRow *rows,
+				int room)
 {
 	const DcRelation *relation = dc_relation(read->relation);
+	int			n = Min(relation->n_roots, room);
 
-	for (int i = 0; i < relation->n_roots; i++)
+	for (int i = 0; i < n; i++)
 	{
 		rows[i] = *model;
 		rows[i].relation = relation->roots[i].oid;
 		dc_add_read_columns(&rows[i], relation, read);
 	}
-	if (relation->n_roots > 0 ||
+	if (relation->n_roots > 0 || room == 0 ||
 		get_rel_relkind(read->relation) == RELKIND_VIEW)
-		return relation->n_roots;
+		return n;
 	rows[0] = *model;
 	rows[0].relation = read->relation;
 	rows[0].any_column = true;
@@ -107,7 +109,7 @@ dc_inspect_report(DcFunction *function, const DcReading *reading)
 	model.source = function->source_hash[0];
 	model.definitions = dc_ledger_last_definitions();
 	for (int i = 0; i < reading->n_reads && n < max; i++)
-		n += dc_rows_of_read(&model, &reading->reads[i], rows + n);
+		n += dc_rows_of_read(&model, &reading->reads[i], rows + n, max - n);
 
 	/* Functions that read nothing are known too. */
 	if (n == 0)
