@@ -20,9 +20,9 @@ ROLLBACK TO a;
 \elif :table = 3
 UPDATE by_glob SET v = v + 1 WHERE k = :k AND i = 20 + :client_id;
 \elif :table = 4
-UPDATE w2 SET v = v + 1 WHERE id = 40 + :client_id;
+UPDATE w2 SET v = v + 1 WHERE id = 60 + :client_id;
 \elif :table = 5
-UPDATE w2 SET tenant = :t WHERE id = 40 + :client_id;
+UPDATE w2 SET tenant = :t WHERE id = 60 + :client_id;
 \else
 SELECT write_by_hand(:k, 20 + :client_id, :how);
 \endif
