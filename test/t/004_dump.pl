@@ -71,9 +71,9 @@ as_owner(
 	$$]);
 as_owner('source',
 	q{SELECT dashboard_cache.cache('shop_total(text)', ttl => 'infinity',
-		key => 'shop:{shop}')});
+		key => 'shop:{shop}', watch => false)});
 as_owner('source',
-	q{SELECT dashboard_cache.cache('shops', key => 'shops')});
+	q{SELECT dashboard_cache.cache('shops', key => 'shops', watch => false)});
 
 # Rights that the extension does not give, and one that it gives.
 as_owner(
