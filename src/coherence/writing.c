@@ -18,6 +18,7 @@
 #include "tcop/utility.h"
 
 #include "coherence/slice.h"
+#include "coherence/when.h"
 #include "coherence/writing.h"
 #include "compat.h"
 
@@ -127,6 +128,7 @@ dc_executor_run(DC_EXECUTOR_RUN_PARAMETERS)
 		run(DC_EXECUTOR_RUN_ARGUMENTS);
 		return;
 	}
+	dc_when_prepare(queryDesc);
 	dc_begin_writing_query(queryDesc, dc_notes_by_now());
 	PG_TRY();
 	{

@@ -31,10 +31,17 @@
 /* A search path of so many schemas is read without allocating. */
 #define DC_PATH_LENGTH 16
 
-static void
+/* What is put here is small, and there is mostly room for it. */
+static inline void
 dc_put(StringInfo out, const void *bytes, Size size)
 {
-	appendBinaryStringInfoNT(out, bytes, size);
+	if (likely(size < (Size) (out->maxlen - out->len)))
+	{
+		memcpy(out->data + out->len, bytes, size);
+		out->len += size;
+	}
+	else
+		appendBinaryStringInfoNT(out, bytes, size);
 }
 
 static void
