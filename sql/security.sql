@@ -295,6 +295,19 @@ CREATE FUNCTION bobs_run() RETURNS bigint LANGUAGE cached STABLE AS 'SELECT coun
 SELECT bobs_run();
 RESET ROLE;
 SELECT function, relation, problem FROM dashboard_cache.check() WHERE function::text = 'bobs_run()';
+-- what looking at a query runs anyway, input functions and what they call, runs as who wrote it
+\set VERBOSITY terse
+SET ROLE dc_bob;
+CREATE FUNCTION checked_by(v int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'checked as %', current_user; RETURN true; END $$;
+CREATE DOMAIN checked AS int CHECK (checked_by(value));
+CREATE TYPE checked_row AS (v checked);
+CREATE FUNCTION bobs_literal() RETURNS text LANGUAGE cached STABLE AS $$ SELECT ('(1)'::checked_row)::text $$;
+RESET ROLE;
+SELECT function, relation, problem FROM dashboard_cache.check() WHERE function::text = 'bobs_literal()';
+SET ROLE dc_alice;
+SELECT volatile_functions, error FROM dashboard_cache.function_facts('bobs_literal()');
+RESET ROLE;
+\set VERBOSITY default
 -- dependencies and check() are about definitions, and everybody's; statistics too
 SET ROLE dc_boss;
 SELECT count(*) > 0 FROM dashboard_cache.dependencies;
