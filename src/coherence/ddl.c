@@ -56,22 +56,6 @@ dc_is_temporary(const RangeVar *relation)
 	return !OidIsValid(oid) || get_rel_persistence(oid) == RELPERSISTENCE_TEMP;
 }
 
-static bool
-dc_drops_relations(const DropStmt *statement)
-{
-	switch (statement->removeType)
-	{
-		case OBJECT_TABLE:
-		case OBJECT_SEQUENCE:
-		case OBJECT_VIEW:
-		case OBJECT_MATVIEW:
-		case OBJECT_FOREIGN_TABLE:
-			return true;
-		default:
-			return false;
-	}
-}
-
 static DcReach
 dc_reach_of_drop(const DropStmt *statement)
 {

@@ -38,7 +38,7 @@ dc_temporary_subxact_callback(SubXactEvent event, SubTransactionId mine,
 		generation++;
 }
 
-static bool
+bool
 dc_drops_relations(const DropStmt *statement)
 {
 	switch (statement->removeType)
@@ -46,6 +46,8 @@ dc_drops_relations(const DropStmt *statement)
 		case OBJECT_TABLE:
 		case OBJECT_SEQUENCE:
 		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_FOREIGN_TABLE:
 			return true;
 		default:
 			return false;

@@ -5,7 +5,7 @@
 #ifndef DC_TEMPORARY_H
 #define DC_TEMPORARY_H
 
-#include "nodes/nodes.h"
+#include "nodes/parsenodes.h"
 
 extern void dc_temporary_register(void);
 
@@ -14,6 +14,9 @@ extern void dc_temporary_register(void);
  * before others of their names.
  */
 extern uint64 dc_temporary_generation(void);
+
+/* Are what it drops relations, temporary or not? */
+extern bool dc_drops_relations(const DropStmt *statement);
 
 /* After any utility statement. */
 extern void dc_temporary_after(const Node *statement);
