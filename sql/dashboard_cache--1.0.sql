@@ -308,8 +308,7 @@ WITH RECURSIVE cached AS MATERIALIZED (
 	-- tables that are to be watched, and what is to be there
 	SELECT DISTINCT t.tgrelid AS root, w.name, w.enabled
 	FROM touching t, LATERAL (
-		VALUES ('dashboard_cache_write'::name, '{O,A}'::"char"[]),
-			('dashboard_cache_truncate', '{A}'),
+		VALUES ('dashboard_cache_write'::name, '{A}'::"char"[]),
 			('dashboard_cache_replica', '{R,A}')
 	) AS w (name, enabled)
 	WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = t.tgrelid)

@@ -17,10 +17,9 @@ LANGUAGE sql STABLE AS $$
 	ORDER BY 1::text, 2
 $$;
 -- Tables with how many triggers of ours, those that are not enabled as they should be apart.
-CREATE FUNCTION counted(pattern text) RETURNS TABLE (relation regclass, write bigint, truncate bigint, replica bigint, slice bigint)
+CREATE FUNCTION counted(pattern text) RETURNS TABLE (relation regclass, write bigint, replica bigint, slice bigint)
 LANGUAGE sql STABLE AS $$
-	SELECT c.oid::regclass, count(*) FILTER (WHERE tgname LIKE '%\_write' AND tgenabled IN ('O', 'A')),
-		count(*) FILTER (WHERE tgname LIKE '%\_truncate' AND tgenabled = 'A'),
+	SELECT c.oid::regclass, count(*) FILTER (WHERE tgname LIKE '%\_write' AND tgenabled = 'A'),
 		count(*) FILTER (WHERE tgname LIKE '%\_replica' AND tgenabled = 'R'),
 		count(*) FILTER (WHERE tgname LIKE '%\_slice\_%' AND tgenabled IN ('O', 'A'))
 	FROM pg_class c LEFT JOIN pg_trigger ON tgrelid = c.oid AND tgname LIKE 'dashboard\_cache\_%'
@@ -48,7 +47,7 @@ INSERT INTO before SELECT oid, xmin::text AS version FROM pg_trigger;
 SELECT dashboard_cache.watch('issues'), dashboard_cache.watch('issues', 'tenant_id'), dashboard_cache.watch('issues', 'state');
 SELECT count(*) FROM (SELECT oid, xmin::text AS version FROM pg_trigger EXCEPT TABLE before) changed;
 -- what is missing or disabled is put right
-ALTER TABLE issues DISABLE TRIGGER dashboard_cache_write, DISABLE TRIGGER dashboard_cache_slice_update, ENABLE TRIGGER dashboard_cache_truncate;
+ALTER TABLE issues DISABLE TRIGGER dashboard_cache_write, DISABLE TRIGGER dashboard_cache_slice_update, ENABLE TRIGGER dashboard_cache_replica;
 DROP TRIGGER dashboard_cache_replica ON issues;
 DROP TRIGGER dashboard_cache_slice_delete ON issues;
 SELECT * FROM counted('^issues$');
@@ -110,12 +109,12 @@ ALTER TABLE inherited_1 NO INHERIT inherited;
 ALTER TABLE inherited_1 INHERIT inherited;
 -- put right on a partition
 ALTER TABLE parted_1 DISABLE TRIGGER USER;
-DROP TRIGGER dashboard_cache_truncate ON parted_2_1;
+DROP TRIGGER dashboard_cache_write ON parted_2_1;
 SELECT * FROM counted('^parted_(1|2_1)$');
 SELECT dashboard_cache.watch('parted');
 SELECT * FROM counted('^parted_(1|2_1)$');
 SELECT dashboard_cache.unwatch('parted'), dashboard_cache.unwatch('inherited');
-SELECT * FROM counted('^(parted|inherited)') WHERE write + truncate + replica + slice > 0;
+SELECT * FROM counted('^(parted|inherited)') WHERE write + replica + slice > 0;
 -- dump and restore writes such triggers too: what CREATE TRIGGER says is what there is
 SELECT dashboard_cache.watch('issues', 'tenant_id');
 SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'issues'::regclass AND tgname LIKE 'dash%' ORDER BY tgname;
@@ -741,7 +740,7 @@ ALTER TABLE t ENABLE REPLICA TRIGGER dashboard_cache_write; SELECT total() IS NU
 SELECT * FROM dashboard_cache.check();
 ALTER TABLE t ENABLE ALWAYS TRIGGER dashboard_cache_write; SELECT total() IS NULL;
 SELECT * FROM dashboard_cache.check();
-ALTER TABLE t ENABLE TRIGGER dashboard_cache_truncate; SELECT total() IS NULL;
+ALTER TABLE t ENABLE TRIGGER dashboard_cache_write; SELECT total() IS NULL;
 SELECT * FROM dashboard_cache.check();
 SELECT dashboard_cache.watch('t'); SELECT total() IS NULL;
 SELECT * FROM dashboard_cache.check();

@@ -681,8 +681,8 @@ INSERT INTO ways (way, writes) VALUES
 INSERT INTO ways (way, later, writes) VALUES
 ('hole: triggers disabled', 'ALTER TABLE t DISABLE TRIGGER ALL', 'UPDATE t SET v = 100 WHERE id = 1'),
 ('hole: trigger enabled for replicas only', 'ALTER TABLE t ENABLE REPLICA TRIGGER dashboard_cache_write', 'UPDATE t SET v = 100 WHERE id = 1'),
-('hole: trigger dropped', 'DROP TRIGGER dashboard_cache_truncate ON t', 'TRUNCATE t'),
-('hole: trigger disabled for replicas', 'ALTER TABLE t DISABLE TRIGGER dashboard_cache_replica', 'SET session_replication_role = replica
+('hole: trigger dropped', 'DROP TRIGGER dashboard_cache_write ON t', 'TRUNCATE t'),
+('trigger disabled for replicas', 'ALTER TABLE t DISABLE TRIGGER dashboard_cache_replica', 'SET session_replication_role = replica
 	UPDATE t SET v = 100 WHERE id = 1
 	RESET session_replication_role'),
 ('hole: not watched any more', $$SELECT dashboard_cache.unwatch('t')$$, 'UPDATE t SET v = 100 WHERE id = 1'),
@@ -690,7 +690,7 @@ INSERT INTO ways (way, later, writes) VALUES
 INSERT INTO ways (fixture, source, slice, way, later, writes) VALUES
 ('p', 'p', 'p', 'hole: triggers of a partition disabled', 'ALTER TABLE p_3_1 DISABLE TRIGGER USER', 'UPDATE p_3_1 SET v = 100'),
 ('p', 'p', 'p', 'triggers disabled on a partition only, another written', 'ALTER TABLE p_3_1 DISABLE TRIGGER USER', 'UPDATE p_1 SET v = 100'),
-('p', 'p', 'p', 'a hole in a partition, and watched again', $$ALTER TABLE p_3_1 DISABLE TRIGGER USER; DROP TRIGGER dashboard_cache_truncate ON p_1; SELECT dashboard_cache.watch('p')$$, 'UPDATE p_3_1 SET v = 100
+('p', 'p', 'p', 'a hole in a partition, and watched again', $$ALTER TABLE p_3_1 DISABLE TRIGGER USER; DROP TRIGGER dashboard_cache_write ON p_1; SELECT dashboard_cache.watch('p')$$, 'UPDATE p_3_1 SET v = 100
 	TRUNCATE p_1');
 :run
 :run_again

@@ -5,8 +5,8 @@
  *
  * A statement trigger knows which columns an UPDATE has set, so entries that
  * have read others stay valid.  A row trigger stands in for it where no
- * statement triggers fire, in logical replication's apply and for sessions
- * that replicate by themselves.
+ * statement triggers fire, in logical replication's apply, and announces the
+ * slices for sessions that replicate by themselves, where nothing is noted.
  *
  * The arguments are the names of slice columns.  A statement trigger announces
  * the slices that the WHEN clauses of other triggers have noted (slice.c), a

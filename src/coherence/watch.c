@@ -3,10 +3,9 @@
  *		Tables whose writes are announced: watch() and unwatch().
  *
  * They create and drop triggers, and nothing else is stored anywhere.  A
- * statement trigger announces INSERT, UPDATE and DELETE, and another one, that
- * fires for replicas too, TRUNCATE.  Logical replication's apply, and sessions
- * that replicate by themselves, fire no statement triggers, so there is a row
- * trigger for those, which others do not fire.  Slices have row triggers that
+ * statement trigger announces all writes.  Logical replication's apply fires
+ * none but for TRUNCATE, so there is a row trigger for replicas, which others
+ * do not fire.  Slices have row triggers that
  * never fire, one for each event since a WHEN clause names OLD or NEW: it is
  * their WHEN clauses that note the slices, for the statement trigger.
  *

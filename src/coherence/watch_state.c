@@ -25,10 +25,8 @@
 #include "coherence/watch_state.h"
 
 const DcWatchTrigger dc_watch_triggers[DC_WATCH_TRIGGERS] = {
-	{"dashboard_cache_write", "INSERT OR UPDATE OR DELETE", false,
-	TRIGGER_FIRES_ON_ORIGIN, true, NULL, {NULL}},
-	{"dashboard_cache_truncate", "TRUNCATE", false,
-	TRIGGER_FIRES_ALWAYS, false, NULL, {NULL}},
+	{"dashboard_cache_write", "INSERT OR UPDATE OR DELETE OR TRUNCATE", false,
+	TRIGGER_FIRES_ALWAYS, true, NULL, {NULL}},
 	{"dashboard_cache_replica", "INSERT OR UPDATE OR DELETE", true,
 	TRIGGER_FIRES_ON_REPLICA, true, NULL, {NULL}},
 	{"dashboard_cache_slice_insert", "INSERT", true,

@@ -18,7 +18,7 @@ typedef struct DcWatchTrigger
 	const char *rows[2];		/* that are noted */
 } DcWatchTrigger;
 
-#define DC_WATCH_TRIGGERS 6
+#define DC_WATCH_TRIGGERS 5
 
 extern const DcWatchTrigger dc_watch_triggers[DC_WATCH_TRIGGERS];
 

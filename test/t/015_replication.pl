@@ -397,7 +397,7 @@ foreach my $break (
 	'ALTER TABLE keyed DISABLE TRIGGER dashboard_cache_replica',
 	'ALTER TABLE keyed ENABLE TRIGGER dashboard_cache_replica',
 	'DROP TRIGGER dashboard_cache_replica ON keyed',
-	'ALTER TABLE keyed DISABLE TRIGGER dashboard_cache_truncate')
+	'ALTER TABLE keyed DISABLE TRIGGER dashboard_cache_write')
 {
 	$subscriber->safe_psql('postgres', $break);
 	look();
