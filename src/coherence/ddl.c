@@ -212,6 +212,7 @@ dc_reach_of(Node *statement)
 			return dc_reach_of_new(((CreateSeqStmt *) statement)->sequence);
 		case T_ViewStmt:
 			return dc_reach_of_new(((ViewStmt *) statement)->view);
+
 			/* Its own tag says it. */
 		case T_RefreshMatViewStmt:
 			return DC_REACH_RELATION;

@@ -5,9 +5,9 @@
  * They create and drop triggers, and nothing else is stored anywhere.  A
  * statement trigger announces all writes.  Logical replication's apply fires
  * none but for TRUNCATE, so there is a row trigger for replicas, which others
- * do not fire.  Slices have row triggers that
- * never fire, one for each event since a WHEN clause names OLD or NEW: it is
- * their WHEN clauses that note the slices, for the statement trigger.
+ * do not fire.  Slices have row triggers that never fire, one for each event
+ * since a WHEN clause names OLD or NEW: it is their WHEN clauses that note the
+ * slices, for the statement trigger.
  *
  * A statement fires the statement triggers of the table that it names only,
  * so each part of a table has its own.  Row triggers a partition gets from its
